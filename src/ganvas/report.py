@@ -162,7 +162,7 @@ def _summary(config: Mapping[str, Any], log: Log) -> str:
     speed = log.images_seen / log.seconds if log.seconds else 0
     pace = f" in {_duration(log.seconds)} ({_count(speed)} images a second)" if log.seconds else ""
     source, model = (_resolved(config).get(name, "unknown") for name in ("source", "model"))
-    text = f"The architecture {model} saw {_count(log.images_seen)} images of {source}{pace}; {_state(log)[1]}."
+    text = f"The model {model} saw {_count(log.images_seen)} images of {source}{pace}; {_state(log)[1]}."
     return escape(text)
 
 
@@ -297,12 +297,13 @@ def _drawing(title: str, curves: Mapping[str, Curve], limits: tuple[float, float
     with rc_context(style | dict.fromkeys(("text.color", "xtick.color", "ytick.color"), INK)):
         figure = Figure(figsize=(5.4, 2.7), layout="constrained")
         axes = figure.add_subplot()
-        for colour, (_, points) in zip(COLOURS * len(curves), curves.items(), strict=False):
+        dashes = ("-", (0, (3, 2))) if len({tuple(points) for points in curves.values()}) < len(curves) else ("-",)
+        for colour, dash, points in zip(COLOURS * len(curves), dashes * len(curves), curves.values(), strict=False):
             x, y = np.array(points).T
-            span = max(1, len(y) // 20)
+            span = max(1, len(y) // 20) if np.abs(np.diff(y, n=2)).sum() > np.ptp(y) else 1  # smooth ones stay exact
             axes.plot(x, y, color=colour, linewidth=0.8, alpha=0.3 if span > 1 else 0, zorder=2)
             axes.plot(
-                x, _smooth(y, span), color=colour, linewidth=1.9, marker="o" if len(y) < 12 else None, markersize=4
+                x, _smooth(y, span), color=colour, linewidth=1.9, marker="o" if len(y) < 12 else None, markersize=4, linestyle=dash
             )
         if limits:
             axes.set_ylim(*limits)
@@ -574,6 +575,7 @@ img { display: block; max-width: 100%; height: auto; }
 .incidents .remedy b { color: var(--good); }
 .incidents p { margin: .15rem 0 0; }
 .scroll { overflow-x: auto; }
+.charts + .scroll { margin-top: 1.25rem; }
 table { width: 100%; border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th { color: var(--quiet); font-size: .82rem; font-weight: 500; text-align: left; }
 td, th { padding: .38rem .9rem .38rem .5rem; border-bottom: 1px solid var(--line); vertical-align: top; }

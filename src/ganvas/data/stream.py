@@ -1,0 +1,93 @@
+"""Batches as a function of (seed, position): the order depends on nothing else, at any number of processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas import images
+from ganvas.data.source import Dataset
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Points in data units to and from the unit scale that networks see; pictures are scaled by `images`."""
+
+    centre: np.ndarray  # [D]
+    scale: float
+
+    @classmethod
+    def of(cls, points: np.ndarray) -> Scaling:
+        """Centre and common standard deviation of points [N, D]."""
+        return cls(points.mean(0, dtype=np.float64), float(np.sqrt(points.var(0, dtype=np.float64).mean())) or 1.0)
+
+    def shrink(self, points: np.ndarray) -> np.ndarray:
+        """Data units to unit scale, float32."""
+        return ((points - self.centre) / self.scale).astype(np.float32)
+
+    def restore(self, points: np.ndarray) -> np.ndarray:
+        """Unit scale to data units, float32."""
+        return (points * self.scale + self.centre).astype(np.float32)
+
+
+@dataclass
+class Stream:
+    """Reads one epoch after another, each in its own random order.
+
+    The sample at global position p goes to process p mod `processes`. Nothing is stored between batches but the
+    order of the current epoch, so any position can be read at once.
+    """
+
+    dataset: Dataset
+    seed: int
+    batch_size: int
+    rank: int = 0
+    processes: int = 1
+    flip: bool = False
+    _epoch: int = field(default=-1, init=False)
+    _order: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64), init=False)
+
+    def __post_init__(self) -> None:
+        """Points are few: scale them once. Pictures stay on disk, in uint8."""
+        pictures = self.dataset.is_pictures
+        self._samples = (
+            self.dataset.samples if pictures else Scaling.of(self.dataset.samples).shrink(self.dataset.samples)
+        )
+
+    def batch(self, position: int) -> dict[str, Tensor]:
+        """The batch that starts at `position`: "real" [N, C, H, W] in [-1, 1] or [N, D], and "labels" [N] if any."""
+        places = np.arange(position + self.rank, position + self.batch_size, self.processes)
+        chosen = self._indices(places)
+        taken = torch.from_numpy(np.ascontiguousarray(self._samples[chosen]))
+        batch = {"real": images.to_signed(taken) if self.dataset.is_pictures else taken}
+        if self.flip:
+            mirrored = torch.from_numpy(_coin(self.seed, places))
+            batch["real"] = torch.where(mirrored.view(-1, 1, 1, 1), batch["real"].flip(3), batch["real"])
+        if self.dataset.labels is not None:
+            batch["labels"] = torch.from_numpy(self.dataset.labels[chosen])
+        return batch
+
+    def _indices(self, places: np.ndarray) -> np.ndarray:
+        count = len(self._samples)
+        first, last = int(places[0]) // count, int(places[-1]) // count
+        parts = []
+        for epoch in range(first, last + 1):
+            here = places[(places // count) == epoch] % count
+            parts.append(self._epoch_order(epoch)[here])
+        return np.concatenate(parts)
+
+    def _epoch_order(self, epoch: int) -> np.ndarray:
+        if epoch != self._epoch:
+            self._order = np.random.default_rng([self.seed, epoch, 1]).permutation(len(self._samples))
+            self._epoch = epoch
+        return self._order
+
+
+def _coin(seed: int, places: np.ndarray) -> np.ndarray:
+    """One fair coin per global position: the same whichever process asks."""
+    mixed = (places.astype(np.uint64) + np.uint64(seed + 1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= mixed >> np.uint64(29)
+    return ((mixed * np.uint64(0xBF58476D1CE4E5B9)) >> np.uint64(63)).astype(bool)

@@ -1,0 +1,112 @@
+"""One architecture per file; the file name is its name everywhere."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from torch import nn
+
+from ganvas.config import RunConfig, Settings, explain
+from ganvas.errors import UnknownName
+
+Networks = dict[str, nn.Module]
+
+
+def _accept(config: RunConfig) -> None:
+    """Every combination of settings is fine."""
+
+
+def _stay(networks: Any, images_seen: int) -> None:
+    """Networks do not change shape with the position."""
+
+
+def _whole(networks: Any, real: Any) -> Any:
+    """Networks take real samples as they are."""
+    return real
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """What a file in this folder offers under the name ARCHITECTURE.
+
+    Attributes:
+        config: pydantic class of the networks' settings.
+        build: from those settings and the shape of one sample, (C, H, W) or (D,), the networks by role. The role
+            that makes samples maps latents [N, latent_size] to samples and has an attribute `latent_size`;
+            discriminators return logits [N].
+        objective: family whose phases train them: a name in training/objectives.py.
+        sampler: the role that makes samples.
+        averaged: roles whose weights are also kept as a running average.
+        independent: the discriminator judges each sample by itself, so real and generated ones may share a batch
+            and gradient penalties are defined; false with batch normalisation in it.
+        source: paper, with address.
+        check: raises UserError for settings that do not go with the architecture.
+        set_position: told the networks and the images seen before every step, for those that grow.
+        real_view: real samples in the form that the networks take now, such as a pyramid.
+    """
+
+    config: type[Settings]
+    build: Callable[[Any, tuple[int, ...]], Networks]
+    objective: str = "gan"
+    sampler: str = "generator"
+    averaged: tuple[str, ...] = ("generator",)
+    independent: bool = True
+    source: str
+    check: Callable[[RunConfig], None] = _accept
+    set_position: Callable[[Any, int], None] = _stay
+    real_view: Callable[[Any, Any], Any] = _whole
+
+
+def names() -> list[str]:
+    """Names of all architectures, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load(name: str) -> Architecture:
+    """The architecture of that name: one of names(), or any importable "package.module" that offers one.
+
+    Raises:
+        UnknownName: with the names there are.
+    """
+    if name in names():
+        architecture: Architecture = importlib.import_module(f"{__name__}.{name}").ARCHITECTURE
+        return architecture
+    if "." in name:
+        try:
+            architecture = importlib.import_module(name).ARCHITECTURE
+        except (ImportError, AttributeError):
+            raise UnknownName("architecture", name, names()) from None
+        return architecture
+    raise UnknownName("architecture", name, names())
+
+
+def network_config(config: RunConfig) -> Settings:
+    """The architecture's own settings, read from `config.network`, defaults filled in.
+
+    Raises:
+        BadSetting, UnknownName: what was given, what is accepted.
+    """
+    settings = load(config.model).config
+    try:
+        return settings.model_validate(config.network)
+    except ValidationError as error:
+        raise explain(error, settings, "network.") from None
+
+
+def build(config: RunConfig, shape: tuple[int, ...]) -> Networks:
+    """The networks of a run, by role, for samples of the given shape."""
+    architecture = load(config.model)
+    return architecture.build(network_config(config), shape)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of trained values."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+__all__ = ["Architecture", "Networks", "build", "count_parameters", "load", "names", "network_config"]
