@@ -29,7 +29,11 @@ MAX_FRAMES = 24
 FRAMES_BYTES = 2_200_000  # of all sheets over time together, so that the page stays below 5 MB
 NEWEST_BYTES = 900_000
 CURVE_POINTS = 400
-COLOURS = ("#6d5bd0", "#d9663d", "#1f9d8a", "#c2477f", "#b08a1e", "#4a84d9", "#7a8a3a", "#8c6d5c")
+COLOURS = ("#7a68e8", "#d9663d", "#1f9d8a", "#c2477f", "#b08a1e", "#4a84d9", "#7a8a3a", "#8c6d5c")
+POINTS_KEY = (
+    "Purple: generated points; grey: the true ones. Behind them what the discriminator thinks of each place: "
+    "red where it takes points for real, blue where for generated."
+)
 INK = "#010203"  # stands for the page's text colour in the drawings, which a dark page changes
 
 Curve = list[tuple[float, float]]
@@ -66,7 +70,9 @@ def write_report(run: Path) -> Path:
         RunError: when the folder holds no readable `config.json`.
     """
     config = _read_config(run)
-    page = _page(config, read_log(run / "events.jsonl"), _sheets(run / "samples"))
+    page = _page(
+        config, read_log(run / "events.jsonl"), _sheets(run / "samples"), (run / "samples" / "truth.npz").is_file()
+    )
     path = run / "report.html"
     images.write_bytes(path, page.encode("utf-8", errors="replace"))
     return path
@@ -83,7 +89,7 @@ def read_log(path: Path) -> Log:
             continue
         if not isinstance(event.images_seen, int):
             continue
-        if log.began is None and isinstance(values.get("time"), int | float):
+        if log.began is None and isinstance(values.get("time"), int | float) and 0 < values["time"] < 1e11:
             log.began = values["time"]
         if isinstance(event, Started):
             log.events = [e for e in log.events if e.images_seen <= event.images_seen and not isinstance(e, Finished)]
@@ -219,7 +225,7 @@ def _spaced(items: Sequence[Any], most: int) -> list[Any]:
     return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
 
 
-def _samples(sheets: list[tuple[int, Path]], title: str) -> str:
+def _samples(sheets: list[tuple[int, Path]], title: str, points: bool) -> str:
     """The newest sheet, and the way there."""
     opened = [(seen, sheet) for seen, path in _spaced(sheets, MAX_FRAMES) if (sheet := _open(path))]
     if not opened:
@@ -232,6 +238,7 @@ def _samples(sheets: list[tuple[int, Path]], title: str) -> str:
         f"height='{newest.height}' src='{_embedded(newest, 1400, NEWEST_BYTES)}'>"
         f"<figcaption id='position'>after {_count(seen)} images</figcaption></figure>"
     )
+    hero += f"<p class='key quiet'>{POINTS_KEY}</p>" if points else ""
     if len(opened) == 1:
         return _section("Samples", hero)
     budget = FRAMES_BYTES / len(opened)
@@ -302,9 +309,8 @@ def _drawing(title: str, curves: Mapping[str, Curve], limits: tuple[float, float
             x, y = np.array(points).T
             span = max(1, len(y) // 20) if np.abs(np.diff(y, n=2)).sum() > np.ptp(y) else 1  # smooth ones stay exact
             axes.plot(x, y, color=colour, linewidth=0.8, alpha=0.3 if span > 1 else 0, zorder=2)
-            axes.plot(
-                x, _smooth(y, span), color=colour, linewidth=1.9, marker="o" if len(y) < 12 else None, markersize=4, linestyle=dash
-            )
+            dots = "o" if len(y) < 12 else None
+            axes.plot(x, _smooth(y, span), color=colour, linewidth=1.9, linestyle=dash, marker=dots, markersize=4)
         if limits:
             axes.set_ylim(*limits)
             axes.axhline(sum(limits) / 2, color=INK, alpha=0.35, linewidth=0.9, linestyle=(0, (4, 4)))
@@ -322,8 +328,12 @@ def _drawing(title: str, curves: Mapping[str, Curve], limits: tuple[float, float
 
 def _inline(svg: str, alt: str) -> str:
     """Matplotlib's SVG file as an element of the page: in its fonts and text colour, without links or metadata."""
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(
+        r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.DOTALL
+    )
     svg = re.sub(r"(font: [\d.]+px )[^;\"]*", r"\1system-ui, sans-serif", svg).replace(INK, "currentColor")
+    used = set(re.findall(r"#([\w-]+)", svg))  # other identifiers are the same in every drawing
+    svg = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
     svg = re.sub(r' (?:width|height)="[\d.]+pt"| xmlns(?::xlink)?="[^"]*"| version="1.1"', "", svg)
     return svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt, quote=True)}"', 1).strip()
 
@@ -376,11 +386,10 @@ def _scores(log: Log) -> str:
     if not scores:
         return ""
     names = list(dict.fromkeys(str(name) for score in scores for name in score.scores))
-    charts = "".join(
-        _chart(name, {name: [(s.images_seen, float(s.scores[name])) for s in scores if name in s.scores]})
-        for name in names[:8]
-        if len(scores) > 1
-    )
+    curves: dict[str, Curve] = {
+        n: [(s.images_seen, float(s.scores[n])) for s in scores if n in s.scores] for n in names
+    }
+    charts = "".join([_chart(name, {name: curve}) for name, curve in curves.items() if len(curve) > 1][:8])
     best = min(scores, key=lambda score: score.loss if math.isfinite(score.loss) else math.inf)
     shown = [score for score in scores if score is best or score in scores[-12:]]
     rows = [
@@ -420,7 +429,8 @@ def _machine(config: Mapping[str, Any], log: Log) -> str:
     for start in log.all(Started)[-1:]:
         rows += [("device", start.device), ("threads", _value(start.threads)), ("processes", _value(start.processes))]
         rows += [(f"weights of the {role}", _count(count)) for role, count in start.parameters.items()]
-        rows += [("note", start.note)] if start.note else []
+    rows += [(f"begun again after {_count(e.images_seen)} images", e.note) for e in log.all(Started)[1:]]
+    rows += [("note", e.note) for e in log.all(Started)[:1] if e.note]
     speeds = [e.images_per_second for e in log.all(Progress) if math.isfinite(e.images_per_second)]
     if speeds:
         rows.append(("images a second", f"{_count(float(np.median(speeds)))} (median), {_count(max(speeds))} at best"))
@@ -429,10 +439,12 @@ def _machine(config: Mapping[str, Any], log: Log) -> str:
         if log.seconds and log.images_seen
         else []
     )
-    rows += [("processes one after another", str(len(log.all(Started))))] if len(log.all(Started)) > 1 else []
-    rows += [(f"{s.path} (newest checkpoint)", f"{_count(s.kilobytes)} kB") for s in log.all(Saved)[-1:]]
+    rows += [("newest checkpoint", f"{Path(s.path).name}, {_count(s.kilobytes)} kB") for s in log.all(Saved)[-1:]]
     rest = {name: value for name, value in config.items() if name not in ("asked", "resolved")}
-    rows += [("ganvas" if name == "version" else name, _value(value)) for name, value in _flat(rest).items()]
+    rows += [
+        ("ganvas" if name == "version" else name.replace(".", ", "), _value(value))
+        for name, value in _flat(rest).items()
+    ]
     return (
         _section("Speed and machine", _table(("what", "value"), [("", map(str, row)) for row in rows])) if rows else ""
     )
@@ -452,7 +464,7 @@ def _settings(config: Mapping[str, Any]) -> str:
         chosen = name in asked and (name not in defaults or asked[name] != defaults[name])
         worked_out = not chosen and value is not None and (name not in defaults or value != defaults[name])
         mark = "yours" if chosen else "worked out" if worked_out else ""
-        row = [leaf, _value(value), mark, helps.get(name, "")]
+        row = [leaf, _value(value), mark, helps.get(name, "").replace("`", "")]
         groups.setdefault(group, []).append((mark.replace(" ", "-"), row))
     tables = "".join(
         f"<h3>{escape(group or 'run')}</h3>{_table(('setting', 'value', '', 'what it does'), rows)}"
@@ -479,15 +491,14 @@ def _facts(log: Log) -> Iterator[str]:
         yield f"<div><dt>{label}</dt><dd>{value}</dd></div>"
 
 
-def _page(config: Mapping[str, Any], log: Log, sheets: list[tuple[int, Path]]) -> str:
+def _page(config: Mapping[str, Any], log: Log, sheets: list[tuple[int, Path]], points: bool) -> str:
     resolved = _resolved(config)
     source, model = (str(resolved.get(name, "unknown")) for name in ("source", "model"))
     title = Path(source).name or source
     state = _state(log)[0]
     began = f"begun {datetime.fromtimestamp(log.began, UTC):%Y-%m-%d %H:%M} UTC" if log.began else ""
-    sections = [
-        _samples(sheets, title), _incidents(log), _scores(log), _curves(log), _machine(config, log), _settings(config)
-    ]  # fmt: skip
+    body = _samples(sheets, title, points) + _incidents(log) + _scores(log) + _curves(log)
+    body += _machine(config, log) + _settings(config)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -506,7 +517,7 @@ def _page(config: Mapping[str, Any], log: Log, sheets: list[tuple[int, Path]]) -
 <dl class="facts">{"".join(_facts(log))}</dl>
 </header>
 <main>
-{"".join(sections)}
+{body}
 </main>
 <footer class="quiet">Written by ganvas {escape(str(config.get("version", "")))}; it needs no other file.</footer>
 <script>{SCRIPT}</script>
@@ -547,6 +558,7 @@ img { display: block; max-width: 100%; height: auto; }
 .crisp { image-rendering: pixelated; }
 .hero { max-width: 42rem; margin: 0 auto; text-align: center; }
 .hero figcaption { margin-top: .5rem; color: var(--quiet); font-variant-numeric: tabular-nums; }
+.key { max-width: 42rem; margin: .4rem auto 0; text-align: center; }
 .sheet { width: 100%; border-radius: 8px; }
 .time { display: flex; gap: .9rem; align-items: center; max-width: 42rem; margin: .6rem auto 0; }
 .time[hidden] { display: none; }
