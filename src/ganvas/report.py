@@ -31,8 +31,8 @@ NEWEST_BYTES = 900_000
 CURVE_POINTS = 400
 COLOURS = ("#7a68e8", "#d9663d", "#1f9d8a", "#c2477f", "#b08a1e", "#4a84d9", "#7a8a3a", "#8c6d5c")
 POINTS_KEY = (
-    "Purple: generated points; grey: the true ones. Behind them what the discriminator thinks of each place: "
-    "red where it takes points for real, blue where for generated."
+    "Purple: generated points; grey: the true ones. Behind them the discriminator's opinion of each place: "
+    "the redder, the more real points look to it there; the bluer, the more generated."
 )
 INK = "#010203"  # stands for the page's text colour in the drawings, which a dark page changes
 
