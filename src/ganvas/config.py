@@ -60,11 +60,14 @@ class LossConfig(Settings):
     """What the players optimise."""
 
     adversarial: Adversarial = setting("relativistic", "Adversarial loss.")
-    r1: float = setting(0.5, "Weight of the gradient penalty on real samples (gamma).", ge=0)
-    r2: float = setting(0.5, "Weight of the gradient penalty on generated samples (gamma).", ge=0)
+    r1: float | None = setting(None, "Weight of the gradient penalty on real samples (gamma); by default it grows with the pixels.", ge=0)
+    r2: float | None = setting(None, "Weight of the gradient penalty on generated samples (gamma); by default that of r1.", ge=0)
     gradient_penalty: float = setting(0.0, "Weight of the WGAN-GP penalty between real and generated samples.", ge=0)
     penalty_every: int = setting(1, "Apply penalties every so many discriminator steps, so many times stronger.", ge=1)
     final_penalty: float = setting(1.0, "Penalty weights at the end of the run, as a share of those at its start.", ge=0)
+    instance_noise: float = setting(
+        0.0, "Noise on everything the discriminator sees, fading to none halfway through the run (in unit scale).", ge=0
+    )
     kl: float = setting(1.0, "Weight of a variational autoencoder's Kullback-Leibler divergence (beta).", ge=0)
 
 

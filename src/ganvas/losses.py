@@ -5,7 +5,7 @@ Shapes: N samples. Logits are raw scores, never probabilities; the mean over sam
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from ganvas.errors import UnknownName
+
+Samples = Tensor | list[Tensor]  # [N, ...], or a pyramid of them
 
 
 class Adversarial(NamedTuple):
@@ -68,28 +70,38 @@ def adversarial(name: str) -> Adversarial:
     return ADVERSARIAL[name]
 
 
-def squared_gradient(logits: Tensor, samples: Tensor) -> Tensor:
-    """Squared gradient norm of the logits at the samples, the core of R1 and R2.
+def levels(samples: Samples) -> list[Tensor]:
+    """The tensors of one view of the samples: itself, or every level of a pyramid."""
+    return samples if isinstance(samples, list) else [samples]
+
+
+def squared_gradients(logits: Sequence[Tensor], samples: Sequence[Samples]) -> list[Tensor]:
+    """Squared gradient norms of logits at their samples, the core of R1 (at reals) and R2 (at fakes), in one pass.
 
     Args:
-        logits: discriminator output [N], computed from `samples`.
-        samples: [N, ...], with requires_grad set before the forward pass and before any augmentation.
+        logits: discriminator outputs [N] each, every one computed from the samples at the same place in the list
+            and from no other sample.
+        samples: [N, ...] each, or pyramids of such; with requires_grad set before the forward pass and before any
+            augmentation.
 
     Returns:
-        [N], without the customary weight / 2.
+        [N] each, without the customary weight / 2.
 
     Source: Mescheder et al. 2018, equation 9, arXiv 1801.04406
     """
-    (gradient,) = torch.autograd.grad(logits.sum(), samples, create_graph=True)
-    return gradient.square().flatten(1).sum(1)
+    flat = [level for sample in samples for level in levels(sample)]
+    total = torch.stack([each.sum() for each in logits]).sum()
+    gradients = iter(torch.autograd.grad(total, flat, create_graph=True))
+    return [sum(next(gradients).square().flatten(1).sum(1) for _ in levels(sample)) for sample in samples]  # type: ignore[misc]
 
 
-def unit_gradient(logits: Tensor, samples: Tensor) -> Tensor:
+def unit_gradient(logits: Tensor, samples: Samples) -> Tensor:
     """Squared distance of the gradient's norm from 1, the penalty of WGAN-GP.
 
     Args:
         logits: critic output [N], computed from `samples`.
-        samples: [N, ...], points between real and generated ones, with requires_grad set before the forward pass.
+        samples: [N, ...] or a pyramid, points between real and generated ones, with requires_grad set before the
+            forward pass.
 
     Returns:
         [N], without its weight (10 for pictures, 0.1 for 2-D sets).
@@ -97,7 +109,7 @@ def unit_gradient(logits: Tensor, samples: Tensor) -> Tensor:
     Source: Gulrajani et al. 2017, equation 3, arXiv 1704.00028
     """
     # The small constant keeps the root differentiable where the gradient vanishes.
-    return ((squared_gradient(logits, samples) + 1e-12).sqrt() - 1).square()
+    return ((squared_gradients([logits], [samples])[0] + 1e-12).sqrt() - 1).square()
 
 
 def kullback_leibler(mean: Tensor, log_variance: Tensor) -> Tensor:

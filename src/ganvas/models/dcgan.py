@@ -96,7 +96,7 @@ def check(config: RunConfig) -> None:
     """Refuse gradient penalties together with batch normalisation in the discriminator."""
     norm = Config.model_validate(config.network).discriminator_norm
     penalties = {"loss.r1": config.loss.r1, "loss.r2": config.loss.r2, "loss.gradient_penalty": config.loss.gradient_penalty}
-    wanted = [name for name, weight in penalties.items() if weight > 0]
+    wanted = [name for name, weight in penalties.items() if weight]
     if norm and wanted:
         raise BadSetting(
             f"{' and '.join(wanted)} penalise each sample's own gradient, which batch normalisation in the "

@@ -25,7 +25,7 @@ class Config(Settings):
 
     latent_size: int = setting(64, "Size of the latent vector.", ge=1)
     compute: float = setting(
-        5.0, "Compute of each network per 32 x 32 pixels of a picture.", unit="million multiply-adds", gt=0
+        6.0, "Compute of each network per 32 x 32 pixels of a picture.", unit="million multiply-adds", gt=0
     )
     width: int | None = setting(None, "Channels at half resolution; by default as many as `compute` allows.", ge=4)
 

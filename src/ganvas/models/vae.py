@@ -17,7 +17,7 @@ class Config(Settings):
 
     latent_size: int = setting(32, "Size of the latent vector.", ge=1)
     compute: float = setting(
-        5.0, "Compute of each network per 32 x 32 pixels of a picture.", unit="million multiply-adds", gt=0
+        6.0, "Compute of each network per 32 x 32 pixels of a picture.", unit="million multiply-adds", gt=0
     )
     widths: tuple[int, ...] = setting((128, 128), "Units of each hidden layer, for points.")
 

@@ -1,0 +1,178 @@
+"""Settings that are known to work, and the way from a few words to a run.
+
+A preset is a function that returns a whole RunConfig; its docstring says what it is for and what it was measured to
+reach. This file does not import torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ganvas.config import (
+    AverageConfig,
+    LossConfig,
+    OptimiserConfig,
+    RunConfig,
+    changed,
+    read_toml,
+)
+from ganvas.errors import UnknownName
+
+
+def pictures() -> RunConfig:
+    """Your own pictures: the lean networks, relativistic loss with R1 and R2 every fourth step, 20 minutes."""
+    return RunConfig(
+        source="pictures",
+        model="lean",
+        minutes=20,
+        loss=LossConfig(penalty_every=4),
+        optimiser=OptimiserConfig(schedule="linear-tail", final_lr=0.05, tail=0.5),
+    )
+
+
+def digits() -> RunConfig:
+    """The carried handwritten digits, two minutes on a CPU."""
+    return pictures().but(source="digits", minutes=2)
+
+
+def sine() -> RunConfig:
+    """The sine curve, half a minute on one thread."""
+    return ring().but(
+        source="sine",
+        minutes=0.5,
+        batch_size=128,
+        network={
+            "latent_skip": True,
+            "discriminator_frequencies": 16,
+            "lowest_frequency": 0.5,
+            "highest_frequency": 5.0,
+        },
+        loss={"final_penalty": 0.05},
+    )
+
+
+def ring() -> RunConfig:
+    """Eight Gaussians on a circle, one minute on one thread."""
+    return RunConfig(
+        source="ring",
+        model="mlp",
+        minutes=1,
+        batch_size=256,
+        network={"latent_skip": True, "generator_frequencies": 32, "discriminator_frequencies": 64},
+        loss=LossConfig(r1=0.02, r2=0.02, final_penalty=0.02, instance_noise=0.15),
+        optimiser=OptimiserConfig(generator_lr=5e-3, discriminator_lr=5e-3, schedule="cosine", final_lr=0.02),
+        average=AverageConfig(half_life_images=1e9, ramp=0.05),
+    )
+
+
+def grid() -> RunConfig:
+    """25 Gaussians on a grid, one minute on one thread."""
+    return ring().but(source="grid")
+
+
+def spiral() -> RunConfig:
+    """20 Gaussians along a spiral, one minute on one thread."""
+    return ring().but(source="spiral")
+
+
+def imbalanced_ring() -> RunConfig:
+    """Eight Gaussians with shares 1 : 2 : ... : 8, one minute on one thread."""
+    return ring().but(source="imbalanced-ring")
+
+
+def dcgan() -> RunConfig:
+    """DCGAN as in the paper: batch normalisation in both networks, non-saturating loss, Adam 2e-4 (0.5, 0.999)."""
+    return RunConfig(
+        model="dcgan",
+        minutes=4,
+        loss=LossConfig(adversarial="nonsaturating", r1=0.0, r2=0.0),
+        optimiser=OptimiserConfig(generator_lr=2e-4, discriminator_lr=2e-4, beta1=0.5, beta2=0.999),
+    )
+
+
+def digits_perceptrons() -> RunConfig:
+    """The classic lesson: 100-256-512-1024-784 against 784-1024-512-256-1; see it struggle."""
+    return dcgan().but(
+        source="digits",
+        model="mlp",
+        batch_size=256,
+        network={
+            "latent_size": 100,
+            "generator_widths": (256, 512, 1024),
+            "discriminator_widths": (1024, 512, 256),
+            "activation": "leaky",
+            "batch_norm": True,
+        },
+    )
+
+
+def sine_classic() -> RunConfig:
+    """The classic first GAN on the sine curve: small perceptrons, non-saturating loss, no penalty; see it miss."""
+    return dcgan().but(
+        source="sine",
+        model="mlp",
+        minutes=0.5,
+        batch_size=32,
+        network={"generator_widths": (16, 32), "discriminator_widths": (256, 128, 64)},
+        optimiser={"generator_lr": 1e-3, "discriminator_lr": 1e-3, "beta1": 0.9},
+    )
+
+
+def vae() -> RunConfig:
+    """A variational autoencoder: blurry, but it cannot collapse."""
+    return RunConfig(
+        model="vae",
+        minutes=2,
+        loss=LossConfig(r1=0.0, r2=0.0),
+        optimiser=OptimiserConfig(generator_lr=1e-3, beta1=0.9, beta2=0.999, schedule="cosine"),
+    )
+
+
+PRESETS: dict[str, Callable[[], RunConfig]] = {
+    preset.__name__.replace("_", "-"): preset
+    for preset in (
+        pictures, digits, sine, ring, grid, spiral, imbalanced_ring, dcgan, digits_perceptrons, sine_classic, vae,
+    )
+}  # fmt: skip
+
+SIZES: dict[str, dict[str, Any]] = {
+    "small": {},
+    "medium": {"network.compute": 9.0},
+    "large": {"network.compute": 12.0},
+}
+
+
+def configure(source: str | None = None, preset: str | None = None, changes: Mapping[str, Any] | None = None) -> RunConfig:
+    """What was asked for, as a config: a preset, then the size dial, then every other change.
+
+    Args:
+        source: what to learn; by default the preset's own, or "digits".
+        preset: a name in PRESETS or a TOML file; by default the one named like the source, else "pictures".
+        changes: values by dotted name, as text or typed.
+
+    Raises:
+        UnknownName, BadSetting: what was given, what is accepted.
+    """
+    changes = dict(changes or {})
+    if preset is not None and (preset.endswith(".toml") or Path(preset).is_file()):
+        base, changes = configure(source), read_toml(Path(preset)) | changes
+    else:
+        name = preset or (source if source in PRESETS else "digits" if source is None else "pictures")
+        if name not in PRESETS:
+            raise UnknownName("preset", name, PRESETS)
+        base = PRESETS[name]()
+    if source is not None:
+        base = base.but(source=source)
+    elif base.source == "pictures":
+        base = base.but(source="digits")
+    if changes.get("total_images") is not None and "minutes" not in changes:
+        changes["minutes"] = None
+    if changes.get("model") not in (None, base.model):
+        base = base.but(network={})
+    sized = SIZES.get(str(changes.get("size", base.size)), {})
+    model = changes.get("model", base.model)
+    if model in ("lean", "vae"):
+        changes = sized | changes
+    return changed(base, changes)

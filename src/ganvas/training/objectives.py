@@ -1,0 +1,213 @@
+"""What each family optimises: a list of phases, each one optimiser step.
+
+Shapes: N samples of this process, Z latent size. Real samples are [N, ...] as the networks take them, or a list of
+such tensors (a pyramid); losses are [N], their mean is taken in the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganvas import augment, losses
+from ganvas.config import RunConfig
+from ganvas.models import Architecture
+from ganvas.training.draws import Draws
+from ganvas.training.schedules import cosine, instance_noise, warm_up
+
+Stats = dict[str, Tensor]
+Samples = Any  # Tensor [N, ...], or a list of them
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a loss may look at: the networks by role, one batch, random numbers, and where the run stands.
+
+    `memory` holds tensors that a loss carries from step to step, such as a history of fakes; a loss replaces
+    entries by new tensors, and they are part of every checkpoint.
+    """
+
+    networks: Mapping[str, nn.Module]
+    batch: Mapping[str, Any]  # "real", and "labels" [N] where there are any
+    draws: Draws
+    index: int  # steps so far
+    progress: float  # share of the run, 0 to 1
+    memory: dict[str, Tensor]
+
+
+Loss = Callable[[Step], tuple[Tensor, Stats]]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One optimiser step: whose side it is on, the networks it moves, the loss per sample, and how often.
+
+    The statistics that a loss returns are [N] or scalars; the loop averages them.
+    """
+
+    name: str
+    player: Literal["generator", "discriminator"]
+    trains: tuple[str, ...]
+    loss: Loss
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The phases of a step in their order, and the memory they begin with."""
+
+    phases: tuple[Phase, ...]
+    memory: dict[str, Tensor] = field(default_factory=dict)
+
+
+def gan(config: RunConfig, architecture: Architecture) -> Objective:
+    """Discriminator, then generator."""
+    game = Game(config, architecture)
+    steps = config.balance
+    return Objective(
+        (
+            Phase("discriminator", "discriminator", ("discriminator",), game.discriminator_loss, steps.generator_steps),
+            Phase("generator", "generator", ("generator",), game.generator_loss, steps.discriminator_steps),
+        )
+    )
+
+
+class Game:
+    """The losses of a two-player run."""
+
+    def __init__(self, config: RunConfig, architecture: Architecture):
+        self.settings, self.augment, self.architecture = config.loss, config.augment, architecture
+        self.policy = augment.names(config.augment.policy)
+        self.adversarial = losses.adversarial(config.loss.adversarial)
+        self.discriminator_every = config.balance.generator_steps
+
+    def discriminator_loss(self, step: Step) -> tuple[Tensor, Stats]:
+        """The discriminator's loss with its penalties; fakes are made without a graph."""
+        penalties = self.penalty_weights(step)
+        real = self.blur(step, "real", step.batch["real"])
+        with torch.no_grad():
+            fake = self.blur(step, "fake", self.fakes(step, "discriminator"))
+        if penalties["r1"] or penalties["r2"]:
+            real, fake = _leaves(real), _leaves(fake)
+        real_logits, fake_logits = self.judge(step, real, fake)
+        loss = self.adversarial.discriminator(real_logits, fake_logits)
+        stats = {
+            "real_logits": real_logits.detach(),
+            "fake_logits": fake_logits.detach(),
+            # How often a real sample outranks a fake: does not change when a constant is added to all logits.
+            "wins": (real_logits > fake_logits).float(),
+        }
+        for name, penalty in self.penalties(step, penalties, real, fake, real_logits, fake_logits).items():
+            loss = loss + penalty
+            stats[name] = penalty.detach()
+        return loss, stats
+
+    def generator_loss(self, step: Step) -> tuple[Tensor, Stats]:
+        """The generator's loss against a discriminator that holds still."""
+        fake = self.blur(step, "fake", self.fakes(step, "generator"))
+        if self.settings.adversarial == "relativistic":
+            real = self.blur(step, "real", step.batch["real"])
+            with torch.no_grad():
+                real_logits = self.logits(step, real, "real")
+        else:
+            real_logits = torch.zeros(())
+        fake_logits = self.logits(step, fake, "fake")
+        return self.adversarial.generator(real_logits, fake_logits), {}
+
+    def fakes(self, step: Step, purpose: str) -> Samples:
+        """Generated samples [N, ...] from fresh latents."""
+        generator = step.networks["generator"]
+        return generator(step.draws.normal(f"latents/{purpose}", int(generator.latent_size)))  # type: ignore[call-overload]
+
+    def blur(self, step: Step, side: str, samples: Samples) -> Samples:
+        """Samples with instance noise, while there is any (Sonderby et al. 2016, arXiv 1610.04490)."""
+        spread = instance_noise(self.settings.instance_noise, step.progress)
+        if spread == 0:
+            return samples
+        return _each(samples, lambda x: x + spread * step.draws.normal(f"noise/{side}", *x.shape[1:]))
+
+    def judge(self, step: Step, real: Samples, fake: Samples) -> tuple[Tensor, Tensor]:
+        """Logits of real and fake [N] each; in one pass where the discriminator judges each sample by itself."""
+        if not self.architecture.independent or isinstance(real, list) or self.policy:
+            return self.logits(step, real, "real"), self.logits(step, fake, "fake")
+        both = step.networks["discriminator"](torch.cat([real, fake]))
+        return both[: len(real)], both[len(real) :]
+
+    def logits(self, step: Step, samples: Samples, side: str) -> Tensor:
+        """Logits [N] of samples, augmented first if the run does so."""
+        if self.policy and not isinstance(samples, list):
+            draws = step.draws.uniform(f"augment/{side}", augment.DRAWS)
+            samples = augment.augment(samples, draws, self.policy, self.augment.strength)
+        logits: Tensor = step.networks["discriminator"](samples)
+        return logits
+
+    def penalty_weights(self, step: Step) -> dict[str, float]:
+        """Weight of each penalty at this step; all zero on the steps that a lazy schedule leaves out."""
+        every = self.settings.penalty_every
+        due = step.index // self.discriminator_every % every == 0
+        factor = every * cosine(1.0, self.settings.final_penalty, step.progress) if due else 0.0
+        settings = self.settings
+        weights = {
+            "r1": (settings.r1 or 0.0) / 2,
+            "r2": (settings.r2 or 0.0) / 2,
+            "gradient_penalty": settings.gradient_penalty,
+        }
+        return {name: weight * factor for name, weight in weights.items()}
+
+    def penalties(
+        self, step: Step, weights: dict[str, float], real: Samples, fake: Samples, real_logits: Tensor, fake_logits: Tensor
+    ) -> dict[str, Tensor]:
+        """The weighted penalties [N] that are due."""
+        due: dict[str, Tensor] = {}
+        if weights["r1"] and weights["r2"]:
+            due["r1"], due["r2"] = losses.squared_gradients([real_logits, fake_logits], [real, fake])
+        elif weights["r1"]:
+            (due["r1"],) = losses.squared_gradients([real_logits], [real])
+        elif weights["r2"]:
+            (due["r2"],) = losses.squared_gradients([fake_logits], [fake])
+        if weights["gradient_penalty"]:
+            due["gradient_penalty"] = self.between(step, real, fake)
+        return {name: weights[name] * value for name, value in due.items()}
+
+    def between(self, step: Step, real: Samples, fake: Samples) -> Tensor:
+        """The WGAN-GP penalty [N] at points drawn between real and generated samples, one share per sample."""
+        share = step.draws.uniform("between", 1)
+        mixed = [
+            (r.detach() + share.view(-1, *[1] * (r.ndim - 1)) * (f.detach() - r.detach())).requires_grad_()
+            for r, f in zip(losses.levels(real), losses.levels(fake), strict=True)
+        ]
+        points = mixed if isinstance(real, list) else mixed[0]
+        return losses.unit_gradient(step.networks["discriminator"](points), points)
+
+
+def _each(samples: Samples, change: Callable[[Tensor], Tensor]) -> Samples:
+    return [change(x) for x in samples] if isinstance(samples, list) else change(samples)
+
+
+def _leaves(samples: Samples) -> Samples:
+    """Samples as leaves of the graph, so that the penalty is taken with respect to them as they came in."""
+    return _each(samples, lambda x: x.detach().requires_grad_())
+
+
+def vae(config: RunConfig, architecture: Architecture) -> Objective:
+    """One phase: reconstruction and Kullback-Leibler divergence together, the latter warmed up over a tenth of the run."""
+
+    def loss(step: Step) -> tuple[Tensor, Stats]:
+        real, decoder = step.batch["real"], step.networks["decoder"]
+        mean, log_variance = step.networks["encoder"](real).chunk(2, dim=1)
+        noise = step.draws.normal("latents/encoder", mean.shape[1])
+        rebuilt = decoder(mean + noise * (0.5 * log_variance).exp())
+        divergence = losses.kullback_leibler(mean, log_variance)
+        error = losses.gaussian_error(rebuilt, real, decoder.log_variance)  # type: ignore[arg-type]
+        total = error + config.loss.kl * warm_up(step.progress) * divergence
+        squared = (rebuilt - real).detach().square().flatten(1).mean(1)
+        return total, {"squared_error": squared, "divergence": divergence.detach()}
+
+    return Objective((Phase("autoencoder", "generator", ("encoder", "decoder"), loss),))
+
+
+OBJECTIVES: dict[str, Callable[[RunConfig, Architecture], Objective]] = {"gan": gan, "vae": vae}

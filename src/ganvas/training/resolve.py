@@ -1,0 +1,136 @@
+"""From what was asked to a resolved config: everything that follows from the source and from the machine.
+
+The machine is measured with the run's own steps on throw-away networks: which number of CPU threads is fastest (tiny
+networks are several times slower on two threads than on one) and how many images a second that makes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+import torch
+
+from ganvas import models
+from ganvas.config import RunConfig
+from ganvas.data.source import Dataset
+from ganvas.errors import BadSetting
+from ganvas.training.engine import Engine
+from ganvas.training.state import State
+from ganvas.training.step import Stepper
+
+LIMITS = {"small": 32, "medium": 64, "large": 128}  # pixels along a side that `size` allows
+MEASURE_SECONDS = 1.0  # per number of threads
+MARGIN = 0.93  # of the minutes asked for; the rest is for sheets, saves and the report
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured."""
+
+    threads: int
+    images_per_second: float
+
+
+def choose_device(asked: str) -> torch.device:
+    """The device to train on: as asked, or CUDA, Apple's MPS, CPU, in that order.
+
+    Raises:
+        BadSetting: when the one asked for is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if asked == "auto":
+        return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
+    if not there[asked]:
+        usable = ", ".join(name for name, present in there.items() if present)
+        raise BadSetting(f"device is {asked}, but this machine has none that torch {torch.__version__} can use; there is: {usable}.")
+    return torch.device(asked)
+
+
+def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """The config with what follows from the samples: resolution, channels, penalties, sizes of the networks."""
+    if config.batch_size > len(dataset.samples):
+        raise BadSetting(
+            f"batch_size is {config.batch_size}, but {dataset.name} holds only {len(dataset.samples)} samples; "
+            f"try --set batch_size={max(2, len(dataset.samples) // 2)}."
+        )
+    pixels = 1
+    if dataset.is_pictures:
+        channels, height, width = dataset.shape
+        pixels = height * width
+        named = {1: "grey", 3: "rgb", 4: "rgba"}[channels]
+        config = config.but(data={"resolution": f"{height}x{width}", "channels": named})
+    penalised = models.load(config.model).independent and models.load(config.model).objective == "gan"
+    r1 = config.loss.r1
+    if r1 is None:
+        r1 = penalty_rule(pixels) if penalised and config.loss.adversarial != "wasserstein" else 0.0
+    r2 = config.loss.r2 if config.loss.r2 is not None else r1
+    network = models.network_config(config).model_dump(mode="json")
+    config = config.but(loss={"r1": r1, "r2": r2}, network=network)
+    models.load(config.model).check(config)
+    return config
+
+
+def penalty_rule(pixels: int) -> float:
+    """The weight of R1 and R2 for pictures of so many pixels: 0.5 at 28 x 28, in proportion."""
+    return round(0.5 * pixels / 784, 4)
+
+
+def with_machine(config: RunConfig, dataset: Dataset, engine: Engine) -> RunConfig:
+    """The config with what follows from the machine: threads, length, and how often to report, show and save."""
+    candidates = [config.threads] if config.threads else thread_candidates(engine)
+    known = len(candidates) == 1 and config.total_images is not None
+    speed = None if known else measure(config, dataset, engine, candidates)
+    threads = speed.threads if speed else candidates[0]
+    total = config.total_images
+    if total is None:
+        assert speed is not None
+        total = max(config.batch_size, int(speed.images_per_second * (config.minutes or 2.0) * 60 * MARGIN))
+    batch = config.batch_size
+    whole = lambda count: max(1, round(count / batch)) * batch  # noqa: E731
+    sheet = whole(config.save.samples_every_images or total / 24)
+    minute = speed.images_per_second * 60 if speed else total / 4
+    save = config.save.every_images or sheet * max(1, min(6, round(minute / sheet)))
+    report = config.save.report_every_images or min(total / 100, speed.images_per_second if speed else total)
+    return config.but(
+        threads=threads,
+        total_images=total,
+        save={"samples_every_images": sheet, "every_images": whole(save), "report_every_images": whole(report)},
+    )
+
+
+def thread_candidates(engine: Engine) -> list[int]:
+    """Numbers of CPU threads worth measuring."""
+    if engine.processes > 1 or engine.device.type != "cpu":
+        return [torch.get_num_threads()]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return sorted({1, max(1, cores // 2), cores})
+
+
+def measure(config: RunConfig, dataset: Dataset, engine: Engine, candidates: list[int]) -> Speed:
+    """The fastest number of threads for this run's own steps; leaves torch's setting as it was."""
+    before = torch.get_num_threads()
+    try:
+        return max((_speed(config, dataset, engine, threads) for threads in candidates), key=lambda s: s.images_per_second)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _speed(config: RunConfig, dataset: Dataset, engine: Engine, threads: int) -> Speed:
+    torch.set_num_threads(threads)
+    alone = Engine(device=engine.device)
+    trial = config.but(total_images=config.batch_size * 1_000_000, batch_size=max(2, config.batch_size // engine.processes))
+    stepper = Stepper(trial, dataset, State(trial, dataset.shape, alone), alone)
+    cycle = trial.loss.penalty_every * max(trial.balance.discriminator_steps, trial.balance.generator_steps)
+    for _ in range(cycle):  # memory is allocated, kernels are chosen
+        stepper.step()
+    steps, began = 0, time.perf_counter()
+    while steps == 0 or time.perf_counter() - began < MEASURE_SECONDS:
+        for _ in range(cycle):
+            stepper.step()
+        steps += cycle
+        if engine.device.type == "cuda":
+            torch.cuda.synchronize()
+    seconds = time.perf_counter() - began
+    return Speed(threads, steps * trial.batch_size * engine.processes / seconds)

@@ -1,0 +1,112 @@
+"""From latents to samples a person can look at, each a function of (seed, number) alone.
+
+Shapes: N samples, Z latent size.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganvas import images
+from ganvas.data.stream import Scaling
+from ganvas.errors import BadSetting
+from ganvas.layers import recompute_statistics
+from ganvas.training.draws import generator
+
+BLOCK = 64  # samples made at once: always whole blocks, so that a sample does not depend on how many are asked for
+
+
+def latents(count: int, size: int, *, seed: int, first: int = 0, truncation: float | None = None) -> np.ndarray:
+    """Latents [count, Z] of the samples `first`, `first + 1`, ... of a seed; number k is the same in every call.
+
+    Args:
+        count: how many.
+        size: Z.
+        seed: any number from 0.
+        first: number of the first sample.
+        truncation: redraw values beyond +- this (Brock et al. 2018, section 3.1, arXiv 1809.11096); less is tamer.
+    """
+    if seed < 0:
+        raise BadSetting(f"seed is {seed}, but must be a whole number from 0.")
+    rows = generator(seed, "samples").standard_normal((first + count, size), np.float32)[first:]
+    return rows if truncation is None else truncate(rows, truncation)
+
+
+def truncate(rows: np.ndarray, limit: float) -> np.ndarray:
+    """Normal values moved into +- limit by their rank, which is how a truncated normal is drawn.
+
+    Raises:
+        BadSetting: for a limit that is not above 0.
+    """
+    if not limit > 0:
+        raise BadSetting(f"truncation is {limit}, but must be above 0; 2 trims the rarest samples, 0.5 keeps the typical.")
+    half = math.sqrt(0.5)
+    outside = math.erfc(limit * half) / 2  # share of a normal below -limit
+    rank = torch.special.ndtr(torch.from_numpy(rows).double()) * (1 - 2 * outside) + outside
+    return torch.special.ndtri(rank).float().numpy()
+
+
+@torch.no_grad()
+def settle(network: nn.Module, seed: int, device: torch.device) -> None:
+    """Give averaged weights the batch statistics that belong to them, and switch to evaluation."""
+    size = int(network.latent_size)  # type: ignore[arg-type]
+    rows = torch.from_numpy(generator(seed, "settle").standard_normal((16 * BLOCK, size), np.float32))
+    recompute_statistics(network, rows.to(device).split(BLOCK))
+    network.eval()
+
+
+@torch.no_grad()
+def draw(network: nn.Module, rows: np.ndarray, scaling: Scaling | None) -> np.ndarray:
+    """Samples of a settled network.
+
+    Args:
+        network: maps latents [N, Z] to samples.
+        rows: latents [N, Z].
+        scaling: of 2-D sets; None for pictures.
+
+    Returns:
+        uint8 [N, H, W, C], or float32 [N, 2] in data units.
+    """
+    device = next(network.parameters()).device
+    made: list[np.ndarray] = []
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK]
+        padded = np.zeros((BLOCK, rows.shape[1]), np.float32)
+        padded[: len(block)] = block
+        output = network(torch.from_numpy(padded).to(device))
+        largest: Tensor = output[-1] if isinstance(output, list) else output
+        made.append(_finish(largest, scaling)[: len(block)])
+    return np.concatenate(made)
+
+
+def _finish(samples: Tensor, scaling: Scaling | None) -> np.ndarray:
+    if scaling is None:
+        pixels: np.ndarray = images.to_pixels(samples).cpu().numpy()
+        return pixels
+    return scaling.restore(samples.float().cpu().numpy())
+
+
+@torch.no_grad()
+def surface(discriminator: nn.Module, extent: tuple[float, float, float, float], scaling: Scaling, size: int = 48) -> np.ndarray:
+    """Logits of a discriminator over a square of the plane.
+
+    Args:
+        discriminator: points [N, 2] at unit scale to logits [N].
+        extent: (left, right, bottom, top) in data units.
+        scaling: of the set.
+        size: points along each side.
+
+    Returns:
+        float32 [size, size], rows from bottom to top.
+    """
+    left, right, bottom, top = extent
+    x, y = np.meshgrid(np.linspace(left, right, size), np.linspace(bottom, top, size))
+    points = scaling.shrink(np.stack([x.ravel(), y.ravel()], 1))
+    device = next(discriminator.parameters()).device
+    logits = discriminator(torch.from_numpy(points).to(device))
+    grid: np.ndarray = logits.float().cpu().numpy().reshape(size, size)
+    return grid

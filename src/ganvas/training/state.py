@@ -1,0 +1,148 @@
+"""All that changes during training, and so all that a checkpoint holds."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganvas import models
+from ganvas.config import RunConfig
+from ganvas.training.balance import Balance
+from ganvas.training.engine import Engine
+from ganvas.training.objectives import OBJECTIVES, Phase
+
+
+class State:
+    """Networks, their averages, optimisers, memory, balance, guard counts and position of one run.
+
+    `tensors` and `numbers` are its two halves on disk; `load` takes them back.
+    """
+
+    def __init__(self, config: RunConfig, shape: tuple[int, ...], engine: Engine | None = None):
+        engine = engine or Engine()
+        self.device = engine.device
+        self.architecture = models.load(config.model)
+        self.architecture.check(config)
+        with torch.random.fork_rng(devices=[]):  # leave the caller's random numbers alone
+            torch.manual_seed(config.seed)
+            networks = models.build(config, shape)
+        self.networks = nn.ModuleDict(networks).to(self.device)
+        self.averages = nn.ModuleDict({r: copy.deepcopy(self.networks[r]) for r in self.architecture.averaged})
+        self.averages.requires_grad_(False)
+        engine.prepare(networks)
+        objective = OBJECTIVES[self.architecture.objective](config, self.architecture)
+        self.phases = objective.phases
+        self.memory = {name: tensor.to(self.device) for name, tensor in objective.memory.items()}
+        self.optimisers = {phase.name: self._optimiser(phase, config) for phase in self.phases}
+        self.balance = Balance(config.balance)
+        self.meter = Meter(self.device)
+        self.bad_steps = torch.zeros((), device=self.device)  # decaying count of steps left out as non-finite
+        self.images_seen = 0
+        self.steps = 0
+        self.lr_scale = 1.0
+        self.rollbacks = 0
+        self.best: tuple[int, float] | None = None  # position and loss of the best score
+
+    def trained(self, phase: Phase) -> dict[str, nn.Parameter]:
+        """The weights that a phase moves, by name."""
+        return {
+            f"{role}.{name}": weight for role in phase.trains for name, weight in self.networks[role].named_parameters()
+        }
+
+    def _optimiser(self, phase: Phase, config: RunConfig) -> torch.optim.Adam:
+        settings = config.optimiser
+        return torch.optim.Adam(
+            list(self.trained(phase).values()),
+            settings.discriminator_lr if phase.player == "discriminator" else settings.generator_lr,
+            betas=(float(settings.beta1), float(settings.beta2)),
+            fused=True,
+        )
+
+    def statistics(self) -> list[Tensor]:
+        """Everything besides weights that a forward pass may change: buffers of the networks, and the memory."""
+        buffers = [b for b in self.networks.buffers() if b.is_floating_point()]
+        return buffers + list(self.memory.values())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the state by name."""
+        named: dict[str, Tensor] = {}
+        for part, networks in (("networks", self.networks), ("averages", self.averages)):
+            named |= {f"{part}/{name}": tensor for name, tensor in networks.state_dict().items()}
+        for phase in self.phases:
+            optimiser = self.optimisers[phase.name]
+            for name, weight in self.trained(phase).items():
+                for key, value in optimiser.state[weight].items():
+                    named[f"optimisers/{phase.name}/{name}/{key}"] = value
+        named |= {f"memory/{name}": tensor for name, tensor in self.memory.items()}
+        named |= {f"meter/{name}": tensor for name, tensor in self.meter.sums.items()}
+        named["bad_steps"] = self.bad_steps
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+
+    def numbers(self) -> dict[str, Any]:
+        """Every number of the state that is no tensor."""
+        return {
+            "images_seen": self.images_seen,
+            "steps": self.steps,
+            "lr_scale": self.lr_scale,
+            "rollbacks": self.rollbacks,
+            "best": list(self.best) if self.best else None,
+            "strength": self.balance.strength,
+            "meter": self.meter.counts,
+        }
+
+    def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+        """Become the state that `tensors` and `numbers` describe."""
+        for part, networks in (("networks", self.networks), ("averages", self.averages)):
+            networks.load_state_dict(_under(tensors, f"{part}/"))
+        for phase in self.phases:
+            self._load_optimiser(phase, _under(tensors, f"optimisers/{phase.name}/"))
+        self.memory = {name: t.to(self.device) for name, t in _under(tensors, "memory/").items()}
+        self.meter.sums = {name: t.to(self.device) for name, t in _under(tensors, "meter/").items()}
+        self.meter.counts = dict(numbers["meter"])
+        self.bad_steps = tensors["bad_steps"].to(self.device)
+        self.images_seen, self.steps = numbers["images_seen"], numbers["steps"]
+        self.lr_scale, self.rollbacks = numbers["lr_scale"], numbers["rollbacks"]
+        self.best = (int(numbers["best"][0]), float(numbers["best"][1])) if numbers["best"] else None
+        self.balance.strength = numbers["strength"]
+
+    def _load_optimiser(self, phase: Phase, tensors: dict[str, Tensor]) -> None:
+        optimiser = self.optimisers[phase.name]
+        optimiser.state.clear()
+        for name, weight in self.trained(phase).items():
+            values = _under(tensors, f"{name}/")
+            if values:
+                optimiser.state[weight] = {key: v.clone().to(self.device) for key, v in values.items()}
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+class Meter:
+    """Means of statistics since the last report; they stay on the device until then."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, stats: dict[str, Tensor]) -> None:
+        """Take in one value of each statistic."""
+        for name, value in stats.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def report(self) -> dict[str, float]:
+        """The means so far; counting starts again. "skipped" is a count, not a mean."""
+        if not self.sums:
+            return {}
+        values = torch.stack([value.float() for value in self.sums.values()]).tolist()  # one synchronisation
+        means = {
+            name: value if name == "skipped" else value / self.counts[name]
+            for name, value in zip(self.sums, values, strict=True)
+        }
+        self.sums, self.counts = {}, {}
+        return means

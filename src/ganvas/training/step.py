@@ -1,0 +1,104 @@
+"""One step of training: every phase of the objective, then the running averages, then the clock."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganvas.config import RunConfig
+from ganvas.data.source import Dataset
+from ganvas.data.stream import Stream
+from ganvas.training import schedules
+from ganvas.training.draws import Draws
+from ganvas.training.engine import Engine
+from ganvas.training.objectives import Phase, Step
+from ganvas.training.state import State
+
+
+class Stepper:
+    """Takes steps; everything that changes is in `state`."""
+
+    def __init__(self, config: RunConfig, dataset: Dataset, state: State, engine: Engine):
+        self.config, self.state, self.engine = config, state, engine
+        self.batch = config.batch_size
+        self.total = self.whole(config.total_images or self.batch)
+        flip = config.data.flip and dataset.is_pictures
+        self.stream = Stream(dataset, config.seed, self.batch, engine.rank, engine.processes, flip=flip)
+
+    def whole(self, images: int) -> int:
+        """So many images rounded up to whole batches, so that every interval ends on a step."""
+        return -(-images // self.batch) * self.batch
+
+    def step(self) -> None:
+        """Every phase that is due, then the averages, then the clock."""
+        state, engine = self.state, self.engine
+        progress = state.images_seen / self.total
+        state.architecture.set_position(state.networks, state.images_seen)
+        state.architecture.set_position(state.averages, state.images_seen)
+        batch = {n: t.to(engine.device, non_blocking=True) for n, t in self.stream.batch(state.images_seen).items()}
+        batch["real"] = state.architecture.real_view(state.networks, batch["real"])
+        draws = Draws(self.config.seed, state.images_seen, self.batch, engine.rank, engine.processes, engine.device)
+        step = Step(state.networks, batch, draws, state.steps, progress, state.memory)
+        stats: dict[str, Tensor] = {}
+        bad = torch.zeros((), device=engine.device)
+        for phase in state.phases:
+            if state.steps % phase.every == 0 and not state.balance.holds(phase.player):
+                bad = torch.maximum(bad, self.run_phase(phase, step, stats))
+        state.bad_steps = 0.95 * state.bad_steps + bad
+        self.update_averages()
+        state.balance.observe(stats)
+        state.meter.add(stats | {"skipped": bad})
+        state.images_seen += self.batch
+        state.steps += 1
+
+    def run_phase(self, phase: Phase, step: Step, stats: dict[str, Tensor]) -> Tensor:
+        """One optimiser step of the networks of a phase, every other network held still; 1 if it was left out.
+
+        A loss or gradient that is not finite must reach nothing: the optimiser leaves the weights as they are, and
+        what the forward pass changed is put back. All on the device, without waiting for it.
+        """
+        state = self.state
+        for role, network in state.networks.items():
+            network.requires_grad_(role in phase.trains)
+        weights = list(state.trained(phase).values())
+        before = [tensor.clone() for tensor in state.statistics()]
+        losses, seen = phase.loss(step)
+        loss = losses.mean()
+        optimiser = state.optimisers[phase.name]
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        shared_loss = self.engine.sum_gradients(weights, loss.detach())
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        bad = (~torch.isfinite(norm + shared_loss)).float()
+        self.set_learning_rate(optimiser, phase, step.progress)
+        optimiser.found_inf = bad  # type: ignore[attr-defined]  # a fused optimiser then leaves everything as it is
+        optimiser.step()
+        for tensor, old in zip(state.statistics(), before, strict=True):
+            tensor.copy_(torch.where(bad > 0, old, tensor))
+        named = {f"{phase.name}/{name}": value for name, value in seen.items()}
+        means = self.engine.mean(named) | {f"{phase.name}/loss": shared_loss, f"{phase.name}/gradient": norm}
+        stats |= {name: torch.where(bad > 0, torch.zeros_like(value), value) for name, value in means.items()}
+        return bad
+
+    def set_learning_rate(self, optimiser: torch.optim.Adam, phase: Phase, progress: float) -> None:
+        """Learning rate as a function of the position, and of the rollbacks so far."""
+        settings = self.config.optimiser
+        base = settings.discriminator_lr if phase.player == "discriminator" else settings.generator_lr
+        optimiser.param_groups[0]["lr"] = base * schedules.learning_rate(settings, progress) * self.state.lr_scale
+
+    @torch.no_grad()
+    def update_averages(self) -> None:
+        """Move the averaged weights towards the current ones; buffers are copied.
+
+        The half-life grows with the images seen, so that early averages do not drag the first weights along
+        (Karras et al. 2020, StyleGAN2-ADA, appendix B, arXiv 2006.06676).
+        """
+        average, state = self.config.average, self.state
+        half_life = min(average.half_life_images, average.ramp * (state.images_seen + self.batch))
+        keep = 0.5 ** (self.batch / half_life)
+        for role, averaged in state.averages.items():
+            network = state.networks[role]
+            torch._foreach_lerp_(list(averaged.parameters()), list(network.parameters()), 1 - keep)
+            for kept, current in zip(averaged.buffers(), network.buffers(), strict=True):
+                kept.copy_(current)
