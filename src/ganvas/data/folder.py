@@ -39,10 +39,12 @@ SMALLEST_AUTO = 16
 CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4}
 # Endings that are clearly no pictures, so that the notes beside them are not opened; other names are tried.
 OTHER_FILES = frozenset(
-    ".txt .md .rst .html .htm .css .js .ts .py .pyc .ipynb .json .jsonl .yaml .yml .toml .xml .csv .tsv .ini .cfg .log "
-    ".sh .bat .exe .dll .so .db .sqlite .zip .tar .gz .bz2 .xz .7z .rar .npy .npz .pt .pth .safetensors .pkl .h5 .hdf5 "
-    ".pdf .doc .docx .odt .xls .xlsx .ppt .pptx .svg .eps .ps .ai .mp3 .wav .flac .ogg .mp4 .mov .avi .mkv .webm "
-    ".xmp .ds_store .lnk .url".split()
+    """
+    .txt .md .rst .html .htm .css .js .ts .py .pyc .ipynb .json .jsonl .yaml .yml .toml .xml .csv .tsv .ini .cfg
+    .log .sh .bat .exe .dll .so .db .sqlite .zip .tar .gz .bz2 .xz .7z .rar .npy .npz .pt .pth .safetensors .pkl
+    .h5 .hdf5 .pdf .doc .docx .odt .xls .xlsx .ppt .pptx .svg .eps .ps .ai .mp3 .wav .flac .ogg .mp4 .mov .avi .mkv
+    .webm .xmp .ds_store .lnk .url
+    """.split()  # noqa: SIM905
 )
 
 
@@ -157,7 +159,8 @@ class _Child:
     def ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         fresh = self.process is None
         process = self.process = self.process or self.start()
-        assert process.stdin and process.stdout
+        assert process.stdin is not None
+        assert process.stdout is not None
         self.late, self.deadline = False, time.monotonic() + SECONDS_PER_PICTURE + (15 if fresh else 0)
         try:
             process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -336,7 +339,9 @@ def folder_labels(names: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
         SourceError: when there is only one label.
     """
     folders = [PurePosixPath(name).parts[:-1] for name in names]
-    shared = len(os.path.commonprefix(folders)) if folders else 0  # works on tuples, item by item
+    shared = 0
+    while folders and len({folder[: shared + 1] for folder in folders}) == 1 and len(folders[0]) > shared:
+        shared += 1
     own = [folder[shared] if len(folder) > shared else "." for folder in folders]
     label_names = tuple(sorted(set(own)))
     if len(label_names) < 2:

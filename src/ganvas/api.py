@@ -1,0 +1,246 @@
+"""What a user names in Python: train, load, evaluate. Each is a few lines over the layers below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganvas import presets, report, runs
+from ganvas.config import RunConfig
+from ganvas.data.source import Dataset, open_source
+from ganvas.data.stream import Scaling
+from ganvas.data.toy import TOYS
+from ganvas.errors import BadSetting, RunError, UserError
+from ganvas.events import Event
+from ganvas.metrics.scores import toy_scores
+from ganvas.training import checkpoint, engine, loop, resolve, sampler
+from ganvas.training.state import State
+
+Report = Callable[[int, int], None]  # pictures read, pictures in all
+
+
+@dataclass
+class Training:
+    """A run to be trained: iterate over its events, or `run()` it to its end.
+
+    Closing the iterator early, or `stop()`, leaves a run that the same call goes on with, exactly.
+    """
+
+    path: Path
+    asked: RunConfig
+    on_read: Report | None = None
+    _stop: bool = field(default=False, init=False)
+
+    def stop(self) -> None:
+        """Ask for the run to be saved and ended after the current step."""
+        self._stop = True
+
+    def run(self) -> Trained:
+        """Train to the end and return the trained networks."""
+        for _ in self:
+            pass
+        return load(self.path)
+
+    def __iter__(self) -> Iterator[Event]:
+        """Events from where the run stands to its end; the run folder and its report are kept up to date."""
+        self._stop = False
+        device = resolve.choose_device(self.asked.device)
+        here = engine.start(device)
+        try:
+            yield from self._train(here)
+        finally:
+            here.close()
+
+    def _train(self, here: engine.Engine) -> Iterator[Event]:
+        if here.leads:
+            if runs.exists(self.path):
+                runs.check_same(runs.open_run(self.path), self.asked)
+            else:
+                runs.check_free(self.path)
+        held = runs.lock(self.path) if here.leads else None
+        try:
+            dataset = here.first(lambda: read_source(self.asked, self.on_read))
+            run = self._run_folder(dataset, here)
+            state, note = self._state(run, here)
+            torch.set_num_threads(run.resolved.threads or 1)
+            events = loop.train(
+                run.resolved, dataset, state=state, engine=here, checkpoints=run.checkpoints,
+                should_stop=lambda: self._stop, note=note,
+            )  # fmt: skip
+            yield from runs.record(run, events) if here.leads else events
+            if here.leads:
+                report.write_report(run.path)
+        finally:
+            if held is not None:
+                held.release()
+
+    def _run_folder(self, dataset: Dataset, here: engine.Engine) -> runs.Run:
+        """The run folder, made by the leading process where there is none yet."""
+        trouble: UserError | None = None
+        if here.leads and not runs.exists(self.path):
+            try:
+                config = resolve.with_source(self.asked, dataset)
+                config = resolve.with_machine(config, dataset, here)
+                machine = runs.describe_machine(config, str(here.device), here.processes)
+                runs.create(self.path, self.asked, config, dataset, machine)
+            except UserError as error:
+                trouble = error
+        trouble = here.share(trouble)
+        if trouble is not None:
+            raise trouble
+        run = runs.open_run(self.path)
+        runs.check_dataset(run, dataset)
+        if run.resolved.batch_size % here.processes:
+            raise BadSetting(
+                f"batch_size is {run.resolved.batch_size}, which {here.processes} processes cannot share evenly; "
+                f"make it a multiple of {here.processes}."
+            )
+        return run
+
+    def _state(self, run: runs.Run, here: engine.Engine) -> tuple[State, str]:
+        """The state to go on from, and a word on what differs from the machine that the run began on."""
+        state = State(run.resolved, run.shape, here)
+        found = checkpoint.newest_good(run.checkpoints)
+        if found is None:
+            return state, ""
+        checkpoint.load(found.path, state)
+        if here.leads:
+            runs.rewind(run, found.position)
+        now = runs.describe_machine(run.resolved, str(here.device), here.processes)
+        changes = [f"{name} {run.machine.get(name)} -> {now[name]}" for name in now if run.machine.get(name) != now[name]]
+        notes = [*found.passed_over]
+        if notes:
+            notes.append(f"going on from the one at {found.position:,} images")
+        if changes:
+            notes.append(f"not bit-exact from here on: {', '.join(changes)}")
+        return state, "; ".join(notes)
+
+
+def read_source(config: RunConfig, on_read: Report | None = None) -> Dataset:
+    """The samples that a config names, at the resolution that its `size` allows."""
+    return open_source(config.source, config.data, limit=resolve.LIMITS[config.size], progress=on_read)
+
+
+def train(
+    source: str | Path = "digits",
+    out: str | Path | None = None,
+    *,
+    preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    **everyday: Any,
+) -> Training:
+    """A run on a source: iterate over its events, or call `.run()`.
+
+    Args:
+        source: "digits", a 2-D set, a folder or zip of pictures, or "torchvision:NAME".
+        out: the run folder; by default runs/NAME. If it holds this same run already, training goes on with it.
+        preset: a name from `ganvas presets`, or a TOML file.
+        settings: any setting by dotted name, such as {"loss.r1": 0.1}.
+        everyday: settings without a dot: minutes, total_images, seed, size, device, threads, batch_size, model.
+
+    Raises:
+        UserError: what was given, what is accepted, what to try.
+    """
+    asked = presets.configure(str(source), preset, dict(everyday) | dict(settings or {}))
+    return Training(Path(out) if out is not None else default_out(str(source)), asked)
+
+
+def default_out(source: str) -> Path:
+    """The run folder of a source, where none is given: runs/NAME."""
+    return Path("runs") / (Path(source).stem or "pictures").replace(":", "-")
+
+
+def resume(path: Path) -> Training:
+    """Go on with a run, with the settings that it began with."""
+    return Training(path, runs.open_run(path).asked)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The averaged networks of a run, ready to sample from."""
+
+    run: runs.Run
+    position: int
+    state: State
+
+    def sample(self, count: int, *, seed: int = 0, first: int = 0, truncation: float | None = None) -> np.ndarray:
+        """Samples `first`, `first + 1`, ... of a seed; sample k is the same however many are asked for.
+
+        Args:
+            count: how many, from 1.
+            seed: any number from 0.
+            first: number of the first.
+            truncation: tame the samples: latents beyond +- this are redrawn.
+
+        Returns:
+            uint8 [count, H, W, C] for pictures, float32 [count, 2] in data units for 2-D sets.
+        """
+        if count < 1:
+            raise BadSetting(f"count is {count}, but must be at least 1.")
+        network = self.state.averages[self.state.architecture.sampler]
+        size = int(network.latent_size)  # type: ignore[arg-type]
+        rows = sampler.latents(count, size, seed=seed, first=first, truncation=truncation)
+        return sampler.draw(network, rows, self.scaling)
+
+    @property
+    def scaling(self) -> Scaling | None:
+        """Of 2-D sets; None for pictures."""
+        facts = self.run.dataset
+        return Scaling(np.asarray(facts["centre"]), facts["scale"]) if "centre" in facts else None
+
+
+def load(path: str | Path, *, device: str = "cpu", checkpoint_at: int | None = None) -> Trained:
+    """The trained networks of a run.
+
+    Args:
+        path: the run folder.
+        device: where to sample.
+        checkpoint_at: position of the checkpoint; by default the newest good one.
+
+    Raises:
+        RunError: when there is no run, or no usable checkpoint.
+    """
+    run = runs.open_run(Path(path))
+    if checkpoint_at is None:
+        found = checkpoint.newest_good(run.checkpoints)
+        folder = found.path if found else None
+    else:
+        folder = run.checkpoints / f"{checkpoint_at:010d}"
+        if folder not in checkpoint.folders(run.checkpoints):
+            there = ", ".join(str(int(p.name)) for p in checkpoint.folders(run.checkpoints)) or "none"
+            raise RunError(f"{path} has no checkpoint at {checkpoint_at} images; there are: {there}.")
+    if folder is None:
+        raise RunError(f"{path} has no checkpoint yet; go on with `ganvas resume {path}`.")
+    state = State(run.resolved, run.shape, engine.Engine(device=resolve.choose_device(device)))
+    try:
+        checkpoint.load(folder, state)
+    except checkpoint.Damaged as damage:
+        raise RunError(f"the checkpoint {folder} is damaged: {damage}.") from None
+    state.architecture.set_position(state.averages, state.images_seen)
+    sampler.settle(state.averages[state.architecture.sampler], run.resolved.seed, state.device)
+    return Trained(run, state.images_seen, state)
+
+
+def evaluate(path: str | Path, *, count: int = 10_000, seed: int = 0) -> dict[str, Any]:
+    """Score samples of a run against the truth; 2-D sets only so far.
+
+    Returns:
+        The scores of `metrics.scores`, with source, position, number of samples and seed.
+
+    Raises:
+        UserError: for a run on pictures, which have no scores yet.
+    """
+    trained = load(path)
+    name = trained.run.dataset["name"]
+    if name not in TOYS:
+        raise BadSetting(f"{path} was trained on {name}, which has no scores yet; evaluate takes runs on {', '.join(TOYS)}.")
+    scores = toy_scores(trained.sample(count, seed=seed), TOYS[name]())
+    return {"source": name, "images_seen": trained.position, "n_fake": count, "seed": seed} | scores
+
+
+__all__ = ["Trained", "Training", "evaluate", "load", "resume", "train"]

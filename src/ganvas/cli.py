@@ -1,0 +1,404 @@
+"""The command line: `ganvas train`, `resume`, `sample`, `evaluate`, `prepare`, `runs`, `presets`, `doctor`.
+
+Only words and files here; whatever needs torch is imported inside the command that needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import signal
+import sys
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+import ganvas
+from ganvas.errors import BadSetting, UnknownName, UserError
+
+if TYPE_CHECKING:
+    from ganvas.config import RunConfig
+
+SETTINGS_HELP = "Any other setting, as NAME=VALUE; `ganvas settings` lists them."
+
+
+@dataclass
+class Train:
+    """Train on a folder or zip of pictures, on carried digits, or on a 2-D set. Run it again to go on after a stop."""
+
+    source: tyro.conf.Positional[str] = "digits"
+    """Folder or zip of pictures, digits, sine, ring, grid, spiral, imbalanced-ring, or torchvision:MNIST,
+    torchvision:FashionMNIST, torchvision:CIFAR10."""
+    out: Path | None = None
+    """Run folder; by default runs/NAME."""
+    preset: str | None = None
+    """A name from `ganvas presets`, or a TOML file; by default what suits the source."""
+    size: str | None = None
+    """small, medium or large: resolution and networks follow."""
+    minutes: float | None = None
+    """Length of training in minutes."""
+    images: int | None = None
+    """Length of training in images, instead of minutes."""
+    seed: int | None = None
+    """Seed of every random draw."""
+    resolution: str | None = None
+    """Size of the pictures, as 64 or HEIGHTxWIDTH."""
+    fit: str | None = None
+    """Pictures of another shape: crop, pad, or keep the collection's usual shape."""
+    channels: str | None = None
+    """auto, grey, rgb or rgba."""
+    labels: bool = False
+    """Take the names of sub-folders as labels."""
+    device: str | None = None
+    """auto, cpu, cuda or mps."""
+    set: Annotated[list[str], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE", help=SETTINGS_HELP)] = field(
+        default_factory=list
+    )
+    dry_run: bool = False
+    """Print every setting as it would be used, and stop."""
+
+    def changes(self) -> dict[str, Any]:
+        """What the flags say, by dotted name."""
+        from ganvas.config import parse_assignments
+
+        if self.minutes is not None and self.images is not None:
+            raise BadSetting("give --minutes or --images, not both: the one is the other at the machine's speed.")
+        named = {
+            "size": self.size, "minutes": self.minutes, "total_images": self.images, "seed": self.seed,
+            "data.resolution": self.resolution, "data.fit": self.fit, "data.channels": self.channels,
+            "data.labels": self.labels or None, "device": self.device,
+        }  # fmt: skip
+        return {name: value for name, value in named.items() if value is not None} | parse_assignments(self.set)
+
+    def __call__(self) -> int:
+        """Train, or print the settings."""
+        from ganvas import api, presets
+
+        asked = presets.configure(self.source, self.preset, self.changes())
+        if self.dry_run:
+            return dry_run(asked)
+        return follow(api.Training(self.out or api.default_out(self.source), asked))
+
+
+@dataclass
+class Resume:
+    """Go on with a run that was stopped, exactly as if it had not been."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+
+    def __call__(self) -> int:
+        """Train on."""
+        from ganvas import api
+
+        return follow(api.resume(self.run))
+
+
+@dataclass
+class Sample:
+    """Draw samples of a trained run: a sheet, an array, or one picture each."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    out: Path
+    """FILE.png for a sheet, FILE.npz for an array (`images` or `points`), or a folder for one picture each."""
+    count: int = 64
+    """How many."""
+    seed: int = 0
+    """Sample k of a seed is always the same."""
+    truncation: float | None = None
+    """Keep latents within +- this: 2 trims the rarest samples, 0.5 keeps the typical."""
+    checkpoint: int | None = None
+    """Position of the checkpoint, in images; by default the newest."""
+
+    def __call__(self) -> int:
+        """Sample and write."""
+        import numpy as np
+
+        from ganvas import api, images, plots
+
+        if self.out.suffix not in ("", ".png", ".npz"):
+            raise BadSetting(f"--out is {self.out}; it takes FILE.png, FILE.npz, or a folder.")
+        trained = api.load(self.run, checkpoint_at=self.checkpoint)
+        made = trained.sample(self.count, seed=self.seed, truncation=self.truncation)
+        pictures = made.ndim == 4
+        try:
+            if self.out.suffix == ".npz":
+                buffer = io.BytesIO()
+                np.savez_compressed(buffer, **{"images" if pictures else "points": made})
+                images.write_bytes(self.out, buffer.getvalue())
+            elif self.out.suffix == ".png":
+                images.write_png(self.out, images.grid(made) if pictures else plots.points_picture(made, extent=plots.square_around(made)))
+            elif not pictures:
+                raise BadSetting(f"{self.run} makes points, not pictures; --out takes FILE.png or FILE.npz for it.")
+            else:
+                for index, image in enumerate(made):
+                    images.write_png(self.out / f"{index:06d}.png", image)
+        except OSError as error:
+            raise UserError(f"{self.out} cannot be written: {error.strerror}.") from None
+        print(f"{self.count} samples at {trained.position:,} images: {self.out}")
+        return 0
+
+
+@dataclass
+class Evaluate:
+    """Score a run's samples against the truth (2-D sets)."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    count: int = 10_000
+    """Samples to score."""
+    seed: int = 0
+    """Seed of the samples."""
+    json: bool = False
+    """Print one JSON object."""
+
+    def __call__(self) -> int:
+        """Print the scores."""
+        from ganvas import api
+
+        scores = api.evaluate(self.run, count=self.count, seed=self.seed)
+        if self.json:
+            print(json.dumps(scores))
+        else:
+            print_table(["score", "value"], [[n, f"{v:g}" if isinstance(v, float) else str(v)] for n, v in scores.items()])
+        return 0
+
+
+@dataclass
+class Prepare:
+    """Look through pictures as training would: what is read, what is skipped and why. Trains nothing."""
+
+    source: tyro.conf.Positional[str]
+    """Folder or zip of pictures."""
+    size: str = "small"
+    """small, medium or large."""
+    resolution: str | None = None
+    """Size of the pictures, as 64 or HEIGHTxWIDTH."""
+    fit: str | None = None
+    """crop, pad or keep."""
+    channels: str | None = None
+    """auto, grey, rgb or rgba."""
+    labels: bool = False
+    """Take the names of sub-folders as labels."""
+
+    def __call__(self) -> int:
+        """Read and tell."""
+        from ganvas import api
+        from ganvas.display import Display
+
+        asked = Train(self.source, size=self.size, resolution=self.resolution, fit=self.fit, channels=self.channels,
+                      labels=self.labels)  # fmt: skip
+        from ganvas import presets
+
+        with Display(Path()) as display:
+            dataset = api.read_source(presets.configure(self.source, None, asked.changes()), display.reading)
+        print(f"{dataset.name}: {len(dataset.samples):,} samples of shape {dataset.shape}")
+        if dataset.label_names:
+            print(f"labels: {', '.join(dataset.label_names)}")
+        if dataset.report:
+            print(f"report: {dataset.report}")
+        return 0
+
+
+@dataclass
+class Runs:
+    """List the runs in a folder."""
+
+    folder: tyro.conf.Positional[Path] = Path("runs")
+    """Where the runs are."""
+
+    def __call__(self) -> int:
+        """Print a table."""
+        from ganvas import report, runs
+
+        rows = []
+        for path in runs.list_runs(self.folder):
+            run = runs.open_run(path)
+            seen = report.read_log(path / "events.jsonl").images_seen
+            total = run.resolved.total_images or 0
+            rows.append([path.name, run.resolved.source, run.resolved.model, f"{seen:,}", f"{min(1, seen / max(total, 1)):.0%}"])
+        if not rows:
+            print(f"no runs in {self.folder}; start one with: ganvas train SOURCE --out {self.folder}/NAME")
+        else:
+            print_table(["run", "source", "model", "images seen", "done"], rows)
+        return 0
+
+
+@dataclass
+class Presets:
+    """List the presets."""
+
+    def __call__(self) -> int:
+        """Print a table."""
+        from ganvas.presets import PRESETS
+
+        print_table(["preset", "what for"], [[name, (make.__doc__ or "").strip()] for name, make in PRESETS.items()])
+        return 0
+
+
+@dataclass
+class ListSettings:
+    """List every setting that --set takes."""
+
+    def __call__(self) -> int:
+        """Print a table."""
+        from ganvas.config import describe
+
+        rows = [[name, takes, "" if default is None else str(default), text] for name, takes, default, text in describe()]
+        print_table(["setting", "takes", "default", "what it does"], rows)
+        return 0
+
+
+@dataclass
+class Doctor:
+    """Look at this machine: device, threads, measured speed, carried files."""
+
+    def __call__(self) -> int:
+        """Print what was found."""
+        from ganvas import doctor
+
+        healthy = True
+        for finding in doctor.examine():
+            print(f"{'ok ' if finding.fine else 'BAD'} {finding.what}: {finding.found}", flush=True)
+            healthy &= finding.fine
+        return 0 if healthy else 1
+
+
+COMMANDS: dict[str, type] = {
+    "train": Train, "resume": Resume, "sample": Sample, "evaluate": Evaluate, "prepare": Prepare,
+    "runs": Runs, "presets": Presets, "settings": ListSettings, "doctor": Doctor,
+}  # fmt: skip
+
+
+def dry_run(asked: RunConfig) -> int:
+    """Print every setting as training would use it."""
+    from ganvas import api
+    from ganvas.config import flat
+    from ganvas.training import engine, resolve
+
+    alone = engine.Engine(device=resolve.choose_device(asked.device))
+    dataset = api.read_source(asked)
+    resolved = resolve.with_machine(resolve.with_source(asked, dataset), dataset, alone)
+    given = flat(asked)
+    print_table(
+        ["setting", "value", ""],
+        [[name, str(value), "" if given.get(name) == value else "worked out"] for name, value in flat(resolved).items()],
+    )
+    return 0
+
+
+def follow(training: Any) -> int:
+    """Train with a progress display; Ctrl-C and SIGTERM save and stop, a second Ctrl-C stops at once."""
+    from ganvas.display import Display
+
+    def ask(number: int, frame: Any) -> None:
+        training.stop()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    with Display(training.path) as display:
+        training.on_read = display.reading
+        finished = display.show(training)
+    if finished is None:
+        return 1
+    if finished.complete:
+        newest = sorted((training.path / "samples").glob("*.png"))[-1:]
+        print(f"finished at {finished.images_seen:,} images in {finished.seconds:.0f} s")
+        for path in [*newest, training.path / "report.html"]:
+            print(f"  {path}")
+    else:
+        print(f"stopped and saved at {finished.images_seen:,} images; go on with: ganvas resume {training.path}")
+    return 0
+
+
+def print_table(columns: list[str], rows: list[list[str]]) -> None:
+    """Print rows in columns."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell.replace("[", "\\[") for cell in row))
+    console = Console(highlight=False)
+    console.print(table)
+
+
+def split_assignments(arguments: list[str]) -> list[str]:
+    """`--set a=1 b=2` as `--set a=1 --set b=2`."""
+    split: list[str] = []
+    setting = False
+    for argument in arguments:
+        if setting and "=" in argument and not argument.startswith("-") and split[-1] != "--set":
+            split.append("--set")
+        setting = argument == "--set" or (setting and "=" in argument and not argument.startswith("-"))
+        split.append(argument)
+    return split
+
+
+def overview() -> None:
+    """Print what ganvas can do."""
+    print(f"{(ganvas.__doc__ or '').splitlines()[0]}\n\nusage: ganvas COMMAND [OPTIONS]; ganvas COMMAND --help\n")
+    for name, command in COMMANDS.items():
+        print(f"  {name:9} {(command.__doc__ or '').strip()}")
+
+
+def parse(arguments: list[str]) -> Any:
+    """The command that the arguments name.
+
+    Raises:
+        UserError: one line on what cannot be understood.
+    """
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise UnknownName("command", name, COMMANDS)
+    command = COMMANDS[name]
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(command, prog=f"ganvas {name}", args=split_assignments(rest), config=(tyro.conf.DisallowNone,))
+    except SystemExit as exit_:
+        if exit_.code in (0, None):
+            raise
+        raise misunderstood(command, name, rest, complaint.getvalue()) from None
+
+
+def misunderstood(command: type, name: str, arguments: list[str], complaint: str) -> UserError:
+    """The parser's complaint, which fills a box, as one line."""
+    known = ["--" + f.name.replace("_", "-") for f in fields(command)]
+    for argument in arguments:
+        flag = argument.split("=")[0]
+        if flag.startswith("--") and flag.replace("_", "-").replace("--no-", "--") not in known:
+            return UnknownName(f"option of ganvas {name}", flag, known)
+    words = re.sub(r"[╭╮╰╯│─┌┐└┘]+", " ", complaint)
+    words = re.sub(r"\s+", " ", words).strip()
+    if found := re.search(r"parsing (--[\w-]+).*?(could not convert|invalid literal|not a valid)[^\n]*?: '?([^' ]+)", words):
+        return BadSetting(f"{found[1]} takes a number, got {found[3]!r}; see ganvas {name} --help.")
+    words = re.split(r" For full helptext| Argument helptext", words)[0].removeprefix("Parsing error ")
+    return UserError(f"{words or 'the arguments cannot be understood'}; see ganvas {name} --help.")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 is success, 2 a mistake of the user explained in one line."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments == ["--version"]:
+        print(f"ganvas {ganvas.__version__}")
+        return 0
+    if not arguments or arguments[0] in ("-h", "--help"):
+        overview()
+        return 0
+    try:
+        code: int = parse(arguments)()
+        return code
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped at once; what was saved before stays, go on with the same command.", file=sys.stderr)
+        return 130

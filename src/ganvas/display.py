@@ -1,0 +1,108 @@
+"""What a terminal shows of a run: a progress bar with time left, speed, losses and a word on health."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from ganvas import events
+from ganvas.events import Event
+
+PLAIN_LINES = 20  # reports of a run whose output is no terminal
+
+
+class Display:
+    """Shows events as they come; a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, path: Path, console: Console | None = None):
+        self.path = path
+        self.console = console or Console(stderr=True, highlight=False)
+        self.total = 1
+        self.printed = 0
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(), TextColumn("{task.fields[words]}"), console=self.console,
+        )  # fmt: skip
+        self.task: TaskID | None = None
+
+    def __enter__(self) -> Display:
+        if self.console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.console.is_terminal:
+            self.bar.stop()
+
+    def reading(self, done: int, total: int) -> None:
+        """Progress of the preflight."""
+        if not self.console.is_terminal:
+            return
+        if self.task is None:
+            self.task = self.bar.add_task("reading pictures", total=total, words="")
+        self.bar.update(self.task, completed=done, total=total)
+
+    def show(self, stream: Iterable[Event]) -> events.Finished | None:
+        """Show every event; the last one is returned."""
+        finished = None
+        for event in stream:
+            match event:
+                case events.Started():
+                    self._start(event)
+                case events.Progress():
+                    self._progress(event)
+                case events.Alert():
+                    self._say(f"[yellow]warning[/]: {event.message}")
+                case events.Remedy():
+                    self._say(f"[green]{event.action}[/]: {event.message}")
+                case events.Finished():
+                    finished = event
+        return finished
+
+    def _start(self, event: events.Started) -> None:
+        self.total = event.total_images
+        weights = ", ".join(f"{role} {count:,}" for role, count in event.parameters.items())
+        going = f"going on at {event.images_seen:,} of" if event.images_seen else "training on"
+        threads = f", {event.threads} thread{'s' if event.threads > 1 else ''}" if event.device == "cpu" else ""
+        several = f", {event.processes} processes" if event.processes > 1 else ""
+        self._say(f"{going} {event.total_images:,} images · {event.device}{threads}{several} · weights: {weights}")
+        if event.note:
+            self._say(f"[yellow]note[/]: {event.note}.")
+        if self.task is not None:
+            self.bar.remove_task(self.task)
+        self.task = self.bar.add_task("training", total=event.total_images, completed=event.images_seen, words="")
+
+    def _progress(self, event: events.Progress) -> None:
+        words = f"{event.images_per_second:,.0f} images/s  {losses(event.stats)}  {health(event.stats)}"
+        if self.console.is_terminal and self.task is not None:
+            self.bar.update(self.task, completed=event.images_seen, words=words)
+        elif event.images_seen * PLAIN_LINES // self.total > self.printed:
+            self.printed = event.images_seen * PLAIN_LINES // self.total
+            self._say(f"{event.images_seen:>10,} images  {event.images_seen / self.total:4.0%}  {words}")
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True)
+        sys.stderr.flush()
+
+
+def losses(stats: dict[str, float]) -> str:
+    """The loss of each phase in few letters: "D 0.61 G 0.82"."""
+    named = {name.split("/")[0]: value for name, value in stats.items() if name.endswith("/loss")}
+    return " ".join(f"{name[:1].upper()} {value:.2f}" for name, value in named.items())
+
+
+def health(stats: dict[str, float]) -> str:
+    """A word on how training goes, from what does not change when a constant is added to all logits."""
+    if stats.get("skipped", 0) > 0:
+        return f"{stats['skipped']:.0f} steps skipped: not finite"
+    wins = stats.get("discriminator/wins")
+    if wins is None:
+        return "healthy"
+    if wins > 0.98:
+        return "discriminator far ahead"
+    return "discriminator weak" if wins < 0.5 else "healthy"
