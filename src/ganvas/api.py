@@ -49,6 +49,7 @@ class Training:
     def __iter__(self) -> Iterator[Event]:
         """Events from where the run stands to its end; the run folder and its report are kept up to date."""
         self._stop = False
+        resolve.keep_memory()
         device = resolve.choose_device(self.asked.device)
         here = engine.start(device)
         try:

@@ -6,7 +6,9 @@ networks are several times slower on two threads than on one) and how many image
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import time
 from dataclasses import dataclass
 
@@ -31,6 +33,21 @@ class Speed:
 
     threads: int
     images_per_second: float
+
+
+def keep_memory() -> None:
+    """Tell glibc to keep freed memory for the next step instead of giving it back to the system.
+
+    A training step frees and asks for the same large blocks again and again; each time the pages are cleared anew.
+    Keeping them saves about a quarter of a small convolutional step. Elsewhere than on glibc nothing happens.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "gnu_get_libc_version"):
+        trim_threshold, mmap_threshold = -1, -3  # names of the two options, from malloc.h
+        libc.mallopt(mmap_threshold, 1 << 30)
+        libc.mallopt(trim_threshold, 2**31 - 1)
 
 
 def choose_device(asked: str) -> torch.device:
