@@ -28,7 +28,8 @@ class Step:
     """What a loss may look at: the networks by role, one batch, random numbers, and where the run stands.
 
     `memory` holds tensors that a loss carries from step to step, such as a history of fakes; a loss replaces
-    entries by new tensors, and they are part of every checkpoint.
+    entries by new tensors, and they are part of every checkpoint. `scratch` lives for this step alone: what one
+    phase has worked out already and a later one can use.
     """
 
     networks: Mapping[str, nn.Module]
@@ -37,6 +38,7 @@ class Step:
     index: int  # steps so far
     progress: float  # share of the run, 0 to 1
     memory: dict[str, Tensor]
+    scratch: dict[str, Any] = field(default_factory=dict)
 
 
 Loss = Callable[[Step], tuple[Tensor, Stats]]
@@ -86,15 +88,15 @@ class Game:
         self.discriminator_every = config.balance.generator_steps
 
     def discriminator_loss(self, step: Step) -> tuple[Tensor, Stats]:
-        """The discriminator's loss with its penalties; fakes are made without a graph."""
+        """The discriminator's loss with its penalties."""
         penalties = self.penalty_weights(step)
         real = self.blur(step, "real", step.batch["real"])
-        with torch.no_grad():
-            fake = self.blur(step, "fake", self.fakes(step, "discriminator"))
+        fake = _each(self.blur(step, "fake", self.fakes(step)), Tensor.detach)
         if penalties["r1"] or penalties["r2"]:
             real, fake = _leaves(real), _leaves(fake)
         real_logits, fake_logits = self.judge(step, real, fake)
         loss = self.adversarial.discriminator(real_logits, fake_logits)
+        step.scratch["real_logits"] = real_logits.detach()
         stats = {
             "real_logits": real_logits.detach(),
             "fake_logits": fake_logits.detach(),
@@ -107,21 +109,24 @@ class Game:
         return loss, stats
 
     def generator_loss(self, step: Step) -> tuple[Tensor, Stats]:
-        """The generator's loss against a discriminator that holds still."""
-        fake = self.blur(step, "fake", self.fakes(step, "generator"))
-        if self.settings.adversarial == "relativistic":
-            real = self.blur(step, "real", step.batch["real"])
+        """The generator's loss against a discriminator that holds still.
+
+        A relativistic loss compares with the real logits that the discriminator's phase has just worked out, one
+        update of it ago: a forward pass saved, and no difference seen.
+        """
+        fake_logits = self.logits(step, self.blur(step, "fake", self.fakes(step)), "fake")
+        real_logits = step.scratch.get("real_logits")
+        if real_logits is None:  # the discriminator sat this step out
             with torch.no_grad():
-                real_logits = self.logits(step, real, "real")
-        else:
-            real_logits = torch.zeros(())
-        fake_logits = self.logits(step, fake, "fake")
+                real_logits = self.logits(step, self.blur(step, "real", step.batch["real"]), "real")
         return self.adversarial.generator(real_logits, fake_logits), {}
 
-    def fakes(self, step: Step, purpose: str) -> Samples:
-        """Generated samples [N, ...] from fresh latents."""
-        generator = step.networks["generator"]
-        return generator(step.draws.normal(f"latents/{purpose}", int(generator.latent_size)))  # type: ignore[call-overload]
+    def fakes(self, step: Step) -> Samples:
+        """Generated samples [N, ...]; made once a step, with a graph, since the generator does not move before its phase."""
+        if "fakes" not in step.scratch:
+            generator = step.networks["generator"].requires_grad_(True)
+            step.scratch["fakes"] = generator(step.draws.normal("latents", int(generator.latent_size)))  # type: ignore[call-overload]
+        return step.scratch["fakes"]
 
     def blur(self, step: Step, side: str, samples: Samples) -> Samples:
         """Samples with instance noise, while there is any (Sonderby et al. 2016, arXiv 1610.04490)."""

@@ -40,10 +40,13 @@ class Stepper:
         draws = Draws(self.config.seed, state.images_seen, self.batch, engine.rank, engine.processes, engine.device)
         step = Step(state.networks, batch, draws, state.steps, progress, state.memory)
         stats: dict[str, Tensor] = {}
+        before = [tensor.clone() for tensor in state.statistics()]
         bad = torch.zeros((), device=engine.device)
         for phase in state.phases:
             if state.steps % phase.every == 0 and not state.balance.holds(phase.player):
                 bad = torch.maximum(bad, self.run_phase(phase, step, stats))
+        for tensor, old in zip(state.statistics(), before, strict=True):
+            tensor.copy_(torch.where(bad > 0, old, tensor))
         state.bad_steps = 0.95 * state.bad_steps + bad
         self.update_averages()
         state.balance.observe(stats)
@@ -55,13 +58,12 @@ class Stepper:
         """One optimiser step of the networks of a phase, every other network held still; 1 if it was left out.
 
         A loss or gradient that is not finite must reach nothing: the optimiser leaves the weights as they are, and
-        what the forward pass changed is put back. All on the device, without waiting for it.
+        `step` puts back what forward passes have changed. All on the device, without waiting for it.
         """
         state = self.state
         for role, network in state.networks.items():
             network.requires_grad_(role in phase.trains)
         weights = list(state.trained(phase).values())
-        before = [tensor.clone() for tensor in state.statistics()]
         losses, seen = phase.loss(step)
         loss = losses.mean()
         optimiser = state.optimisers[phase.name]
@@ -74,8 +76,6 @@ class Stepper:
         self.set_learning_rate(optimiser, phase, step.progress)
         optimiser.found_inf = bad  # type: ignore[attr-defined]  # a fused optimiser then leaves everything as it is
         optimiser.step()
-        for tensor, old in zip(state.statistics(), before, strict=True):
-            tensor.copy_(torch.where(bad > 0, old, tensor))
         named = {f"{phase.name}/{name}": value for name, value in seen.items()}
         means = self.engine.mean(named) | {f"{phase.name}/loss": shared_loss, f"{phase.name}/gradient": norm}
         stats |= {name: torch.where(bad > 0, torch.zeros_like(value), value) for name, value in means.items()}
