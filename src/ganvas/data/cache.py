@@ -157,7 +157,7 @@ def _write_samples(
                     skipped.append((entry.name, verdict))
                     continue
                 accepted.append(entry.name)
-                digest.update(verdict)
+                digest.update(verdict.data)
                 file.write(verdict.data)
             file.seek(0)  # numpy leaves room in the header for the number of rows to grow
             file.write(_npy_header(_shape(len(accepted), target)))

@@ -212,8 +212,12 @@ def _decode(data: bytes, target: Target | None) -> np.ndarray:
     image = _plain(image)
     image = image.transpose(turn) if turn is not None else image
     target = target or Target(image.height, image.width, 3)
-    image = _srgb(_resize(image, target), profile)
-    return _finish(image, target)
+    return _finish(_srgb(_resize(image, target), profile), target)
+
+
+def fit(image: Image.Image, target: Target) -> np.ndarray:
+    """A picture in mode L, RGB or RGBA, already in sRGB, as uint8 [H, W, C] of the wanted shape."""
+    return _finish(_resize(image, target), target)
 
 
 def _plain(image: Image.Image) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,11 +16,10 @@ from PIL import Image
 
 from ganvas.config import DataConfig
 from ganvas.data import cache
-from ganvas.data.decode import Target, fit
-from ganvas.data.folder import choose_shape
+from ganvas.data.decode import Header, fit
+from ganvas.data.folder import choose_target
 from ganvas.data.toy import TOYS, points
-from ganvas.errors import SourceError, UnknownName
-from ganvas.images import MODES
+from ganvas.errors import SourceError
 
 TORCHVISION = ("MNIST", "FashionMNIST", "CIFAR10")
 SOURCES: tuple[str, ...] = ("digits", *TOYS, *(f"torchvision:{name}" for name in TORCHVISION))
@@ -68,7 +68,8 @@ def open_source(
         progress: called with (files done, files in all) while a folder or zip is read.
 
     Raises:
-        SourceError: when there is nothing usable; UnknownName, one of these in spirit, when nothing has this name.
+        SourceError: when nothing has this name, or nothing in it is usable.
+        BadSetting: when `data.resolution` is out of range.
     """
     if name == "digits":
         return _digits(data)
@@ -84,7 +85,70 @@ def open_source(
     return Dataset(path.stem, stored.samples, stored.key, stored.labels, stored.label_names, stored.report)
 
 
+def _digits(data: DataConfig) -> Dataset:
+    with resources.as_file(resources.files("ganvas.data") / "samples" / "digits.npz") as path, np.load(path) as carried:
+        return _arrays("digits", carried["images"], carried["labels"], tuple("0123456789"), data)
+
+
+def _arrays(
+    name: str, pixels: np.ndarray, labels: np.ndarray, label_names: tuple[str, ...], data: DataConfig
+) -> Dataset:
+    """Pictures that come as one array, uint8 [N, H, W] or [N, H, W, C]; their own size unless asked otherwise."""
+    pixels = pixels if pixels.ndim == 4 else pixels[..., None]
+    height, width, channels = pixels.shape[1:]
+    sized = data if data.resolution else data.but(resolution=f"{height}x{width}")
+    target = choose_target([Header(height, width, channels == 1, False)], sized, max(height, width))
+    if (target.height, target.width, target.channels) == pixels.shape[1:]:
+        samples = np.ascontiguousarray(pixels)
+    else:
+        flat = pixels[..., 0] if channels == 1 else pixels
+        samples = np.stack([fit(Image.fromarray(picture), target) for picture in flat])
+    if not data.labels:
+        return Dataset(name, samples, _key(samples))
+    labels = labels.astype(np.int64)
+    return Dataset(name, samples, _key(samples, labels), labels, label_names)
+
+
+def _torchvision(name: str, data: DataConfig) -> Dataset:
+    if name not in TORCHVISION:
+        raise SourceError(_unknown(f"torchvision:{name}"))
+    from torchvision import datasets  # imports torch, so only when named
+
+    root = cache.cache_dir() / "torchvision"
+    try:
+        loaded = _download(getattr(datasets, name), root)
+    except Exception as error:  # whatever the network, the mirror or the disk does wrong
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        where = root / name / "raw" if name.endswith("MNIST") else root
+        files = "the four *-ubyte.gz files" if name.endswith("MNIST") else "cifar-10-python.tar.gz"
+        raise SourceError(
+            f"torchvision:{name} could not be downloaded ({reason}). Connect to the network and run again, "
+            f"or put {files} into {where} by hand."
+        ) from None
+    return _arrays(name, np.asarray(loaded.data), np.asarray(loaded.targets), tuple(map(str, loaded.classes)), data)
+
+
+def _download(dataset: Any, root: Path) -> Any:
+    """The training split, from disk if it is there; a silent network counts as none after 30 seconds."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(30)
+    try:
+        return dataset(root, train=True, download=True)
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _key(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
 def _unknown(name: str) -> str:
     guess = get_close_matches(name, SOURCES, n=1)
     hint = f" did you mean {guess[0]!r}?" if guess else ""
-    return f"no source is called {name!r};{hint} Known: {', '.join(SOURCES)}, or the path of a folder or zip of pictures."
+    return (
+        f"no source is called {name!r};{hint} Known: {', '.join(SOURCES)}, or the path of a folder or zip of pictures."
+    )
