@@ -194,7 +194,13 @@ def _orientation(image: Image.Image) -> Image.Transpose | None:
 def _look(data: bytes) -> Header:
     image = _open(data)
     flips = Image.Transpose
-    sideways = _orientation(image) in (flips.TRANSPOSE, flips.TRANSVERSE, flips.ROTATE_90, flips.ROTATE_270)
+    # Pillow reports TIFF sizes upright already
+    sideways = image.format != "TIFF" and _orientation(image) in (
+        flips.TRANSPOSE,
+        flips.TRANSVERSE,
+        flips.ROTATE_90,
+        flips.ROTATE_270,
+    )
     width, height = image.size[::-1] if sideways else image.size
     grey = image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16")
     return Header(height, width, grey, image.has_transparency_data)
