@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganvas import presets, report, runs
+from ganvas import models, presets, report, runs
 from ganvas.config import RunConfig
 from ganvas.data.source import Dataset, open_source
 from ganvas.data.stream import Scaling
@@ -113,7 +113,9 @@ class Training:
         if here.leads:
             runs.rewind(run, found.position)
         now = runs.describe_machine(run.resolved, str(here.device), here.processes)
-        changes = [f"{name} {run.machine.get(name)} -> {now[name]}" for name in now if run.machine.get(name) != now[name]]
+        changes = [
+            f"{name} {run.machine.get(name)} -> {now[name]}" for name in now if run.machine.get(name) != now[name]
+        ]
         notes = [*found.passed_over]
         if notes:
             notes.append(f"going on from the one at {found.position:,} images")
@@ -184,7 +186,7 @@ class Trained:
         if count < 1:
             raise BadSetting(f"count is {count}, but must be at least 1.")
         network = self.state.averages[self.state.architecture.sampler]
-        size = int(network.latent_size)  # type: ignore[arg-type]
+        size = models.latent_size(network)
         rows = sampler.latents(count, size, seed=seed, first=first, truncation=truncation)
         return sampler.draw(network, rows, self.scaling)
 
@@ -239,7 +241,9 @@ def evaluate(path: str | Path, *, count: int = 10_000, seed: int = 0) -> dict[st
     trained = load(path)
     name = trained.run.dataset["name"]
     if name not in TOYS:
-        raise BadSetting(f"{path} was trained on {name}, which has no scores yet; evaluate takes runs on {', '.join(TOYS)}.")
+        raise BadSetting(
+            f"{path} was trained on {name}, which has no scores yet; evaluate takes runs on {', '.join(TOYS)}."
+        )
     scores = toy_scores(trained.sample(count, seed=seed), TOYS[name]())
     return {"source": name, "images_seen": trained.position, "n_fake": count, "seed": seed} | scores
 

@@ -57,8 +57,8 @@ class Train:
     """Take the names of sub-folders as labels."""
     device: str | None = None
     """auto, cpu, cuda or mps."""
-    set: Annotated[list[str], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE", help=SETTINGS_HELP)] = field(
-        default_factory=list
+    set: Annotated[list[str], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE", help=SETTINGS_HELP)] = (
+        field(default_factory=list)
     )
     dry_run: bool = False
     """Print every setting as it would be used, and stop."""
@@ -131,10 +131,14 @@ class Sample:
         try:
             if self.out.suffix == ".npz":
                 buffer = io.BytesIO()
-                np.savez_compressed(buffer, **{"images" if pictures else "points": made})
+                named: dict[str, Any] = {"images" if pictures else "points": made}
+                np.savez_compressed(buffer, **named)
                 images.write_bytes(self.out, buffer.getvalue())
             elif self.out.suffix == ".png":
-                images.write_png(self.out, images.grid(made) if pictures else plots.points_picture(made, extent=plots.square_around(made)))
+                images.write_png(
+                    self.out,
+                    images.grid(made) if pictures else plots.points_picture(made, extent=plots.square_around(made)),
+                )
             elif not pictures:
                 raise BadSetting(f"{self.run} makes points, not pictures; --out takes FILE.png or FILE.npz for it.")
             else:
@@ -167,7 +171,9 @@ class Evaluate:
         if self.json:
             print(json.dumps(scores))
         else:
-            print_table(["score", "value"], [[n, f"{v:g}" if isinstance(v, float) else str(v)] for n, v in scores.items()])
+            print_table(
+                ["score", "value"], [[n, f"{v:g}" if isinstance(v, float) else str(v)] for n, v in scores.items()]
+            )
         return 0
 
 
@@ -223,7 +229,9 @@ class Runs:
             run = runs.open_run(path)
             seen = report.read_log(path / "events.jsonl").images_seen
             total = run.resolved.total_images or 0
-            rows.append([path.name, run.resolved.source, run.resolved.model, f"{seen:,}", f"{min(1, seen / max(total, 1)):.0%}"])
+            rows.append(
+                [path.name, run.resolved.source, run.resolved.model, f"{seen:,}", f"{min(1, seen / max(total, 1)):.0%}"]
+            )
         if not rows:
             print(f"no runs in {self.folder}; start one with: ganvas train SOURCE --out {self.folder}/NAME")
         else:
@@ -251,7 +259,9 @@ class ListSettings:
         """Print a table."""
         from ganvas.config import describe
 
-        rows = [[name, takes, "" if default is None else str(default), text] for name, takes, default, text in describe()]
+        rows = [
+            [name, takes, "" if default is None else str(default), text] for name, takes, default, text in describe()
+        ]
         print_table(["setting", "takes", "default", "what it does"], rows)
         return 0
 
@@ -289,7 +299,10 @@ def dry_run(asked: RunConfig) -> int:
     given = flat(asked)
     print_table(
         ["setting", "value", ""],
-        [[name, str(value), "" if given.get(name) == value else "worked out"] for name, value in flat(resolved).items()],
+        [
+            [name, str(value), "" if given.get(name) == value else "worked out"]
+            for name, value in flat(resolved).items()
+        ],
     )
     return 0
 
@@ -362,7 +375,9 @@ def parse(arguments: list[str]) -> Any:
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(command, prog=f"ganvas {name}", args=split_assignments(rest), config=(tyro.conf.DisallowNone,))
+            return tyro.cli(
+                command, prog=f"ganvas {name}", args=split_assignments(rest), config=(tyro.conf.DisallowNone,)
+            )
     except SystemExit as exit_:
         if exit_.code in (0, None):
             raise
@@ -378,7 +393,9 @@ def misunderstood(command: type, name: str, arguments: list[str], complaint: str
             return UnknownName(f"option of ganvas {name}", flag, known)
     words = re.sub(r"[╭╮╰╯│─┌┐└┘]+", " ", complaint)
     words = re.sub(r"\s+", " ", words).strip()
-    if found := re.search(r"parsing (--[\w-]+).*?(could not convert|invalid literal|not a valid)[^\n]*?: '?([^' ]+)", words):
+    if found := re.search(
+        r"parsing (--[\w-]+).*?(could not convert|invalid literal|not a valid)[^\n]*?: '?([^' ]+)", words
+    ):
         return BadSetting(f"{found[1]} takes a number, got {found[3]!r}; see ganvas {name} --help.")
     words = re.split(r" For full helptext| Argument helptext", words)[0].removeprefix("Parsing error ")
     return UserError(f"{words or 'the arguments cannot be understood'}; see ganvas {name} --help.")

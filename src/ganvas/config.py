@@ -7,12 +7,13 @@ is called resolved (see `training/hardware.py`).
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ganvas.errors import BadSetting, UnknownName
 
@@ -51,7 +52,9 @@ class DataConfig(Settings):
     fit: Literal["crop", "pad", "keep"] = setting(
         "crop", "Pictures of another shape: cut the middle, add borders, or keep the collection's usual shape."
     )
-    background: str = setting("#ffffff", "Colour under transparent pictures and of borders.", pattern="^#[0-9a-fA-F]{6}$")
+    background: str = setting(
+        "#ffffff", "Colour under transparent pictures and of borders.", pattern="^#[0-9a-fA-F]{6}$"
+    )
     labels: bool = setting(False, "Take the names of sub-folders as labels.")
     flip: bool = setting(False, "Show every second picture mirrored.")
 
@@ -60,11 +63,17 @@ class LossConfig(Settings):
     """What the players optimise."""
 
     adversarial: Adversarial = setting("relativistic", "Adversarial loss.")
-    r1: float | None = setting(None, "Weight of the gradient penalty on real samples (gamma); by default it grows with the pixels.", ge=0)
-    r2: float | None = setting(None, "Weight of the gradient penalty on generated samples (gamma); by default that of r1.", ge=0)
+    r1: float | None = setting(
+        None, "Weight of the gradient penalty on real samples (gamma); by default it grows with the pixels.", ge=0
+    )
+    r2: float | None = setting(
+        None, "Weight of the gradient penalty on generated samples (gamma); by default that of r1.", ge=0
+    )
     gradient_penalty: float = setting(0.0, "Weight of the WGAN-GP penalty between real and generated samples.", ge=0)
     penalty_every: int = setting(1, "Apply penalties every so many discriminator steps, so many times stronger.", ge=1)
-    final_penalty: float = setting(1.0, "Penalty weights at the end of the run, as a share of those at its start.", ge=0)
+    final_penalty: float = setting(
+        1.0, "Penalty weights at the end of the run, as a share of those at its start.", ge=0
+    )
     instance_noise: float = setting(
         0.0, "Noise on everything the discriminator sees, fading to none halfway through the run (in unit scale).", ge=0
     )
@@ -81,7 +90,9 @@ class OptimiserConfig(Settings):
     schedule: Literal["constant", "cosine", "linear-tail"] = setting(
         "constant", "How learning rates fall: not at all, along a cosine, or in a straight line over the last part."
     )
-    final_lr: float = setting(0.05, "Learning rates at the end of the run, as a share of those at its start.", ge=0, le=1)
+    final_lr: float = setting(
+        0.05, "Learning rates at the end of the run, as a share of those at its start.", ge=0, le=1
+    )
     tail: float = setting(0.5, "Share of the run over which `linear-tail` falls.", gt=0, le=1)
 
 
@@ -113,15 +124,30 @@ class AverageConfig(Settings):
 class SaveConfig(Settings):
     """What is kept, and how often."""
 
-    every_images: int | None = setting(None, "Images between checkpoints; by default about a minute's worth.", unit="images", ge=1)  # fmt: skip
+    every_images: int | None = setting(
+        None,
+        "Images between checkpoints; by default about a minute's worth.",
+        unit="images",
+        ge=1,
+    )
     keep: int = setting(3, "Newest checkpoints to keep, besides the best.", ge=2)
-    samples_every_images: int | None = setting(None, "Images between sample sheets; by default 24 sheets a run.", unit="images", ge=1)  # fmt: skip
+    samples_every_images: int | None = setting(
+        None,
+        "Images between sample sheets; by default 24 sheets a run.",
+        unit="images",
+        ge=1,
+    )
     samples: int = setting(64, "Pictures on a sample sheet; 2-D sets use 64 times as many points.", ge=1, le=1024)
-    report_every_images: int | None = setting(None, "Images between reports of the statistics; by default about a second's worth.", unit="images", ge=1)  # fmt: skip
+    report_every_images: int | None = setting(
+        None,
+        "Images between reports of the statistics; by default about a second's worth.",
+        unit="images",
+        ge=1,
+    )
 
 
 class RunConfig(Settings):
-    """Everything that decides a run; the same resolved config on the same machine gives the same weights, bit for bit."""
+    """Everything that decides a run: resolved, on one machine, it gives the same weights bit for bit."""
 
     source: str = setting("digits", "What to learn: a named set, a folder or zip of pictures, or torchvision:NAME.")
     model: str = setting("lean", "Architecture: the name of a file in ganvas/models.")
@@ -129,8 +155,16 @@ class RunConfig(Settings):
     seed: int = setting(0, "Seed of every random draw.", ge=0)
     batch_size: int = setting(64, "Samples per step, over all processes together.", ge=2)
     total_images: int | None = setting(None, "Length of training; or give `minutes`.", unit="images", ge=1)
-    minutes: float | None = setting(None, "Length of training, turned into images by measuring the speed first.", unit="minutes", gt=0)  # fmt: skip
-    size: Literal["small", "medium", "large"] = setting("small", "One dial for pictures: resolution and the networks' width follow.")  # fmt: skip
+    minutes: float | None = setting(
+        None,
+        "Length of training, turned into images by measuring the speed first.",
+        unit="minutes",
+        gt=0,
+    )
+    size: Literal["small", "medium", "large"] = setting(
+        "small",
+        "One dial for pictures: resolution and the networks' width follow.",
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "Where to train.")
     threads: int | None = setting(None, "CPU threads; by default the fastest number in a short measurement.", ge=1)
     data: DataConfig = DataConfig()
@@ -140,6 +174,24 @@ class RunConfig(Settings):
     augment: AugmentConfig = AugmentConfig()
     average: AverageConfig = AverageConfig()
     save: SaveConfig = SaveConfig()
+
+    @field_validator("network")
+    @classmethod
+    def _plain(cls, network: dict[str, Any]) -> dict[str, Any]:
+        """Typed or as text, from Python or from a file: the same sizes are the same values."""
+        return {name: plain(value) for name, value in network.items()}
+
+
+def plain(value: Any) -> Any:
+    """A setting of an architecture as JSON would give it: "16" is 16, "16,8" and (16, 8) are [16, 8]."""
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        return plain(json.loads(value))
+    except ValueError:
+        return [plain(item) for item in value.strip("()[] ").split(",")] if "," in value else value
 
 
 def describe(settings: type[Settings] = RunConfig, prefix: str = "") -> Iterator[tuple[str, str, Any, str]]:
@@ -209,10 +261,15 @@ def changed(config: RunConfig, pairs: Mapping[str, Any]) -> RunConfig:
     Raises:
         BadSetting, UnknownName: what was given, what is accepted.
     """
-    tree = nested({name: None if value == "none" and name != "augment.policy" else value for name, value in pairs.items()})
+    tree = nested(
+        {name: None if value == "none" and name != "augment.policy" else value for name, value in pairs.items()}
+    )
     if "network" in tree:
+        if not isinstance(tree["network"], Mapping):
+            raise BadSetting(f"network is a group of settings, got {tree['network']!r}; set one as network.NAME=VALUE.")
         tree["network"] = config.network | tree["network"]
-    return checked(lambda: config.but(**tree))
+    result: RunConfig = checked(lambda: config.but(**tree))
+    return result
 
 
 def checked(build: Any, prefix: str = "", settings: type[Settings] = RunConfig) -> Any:
@@ -229,7 +286,9 @@ def explain(error: ValidationError, settings: type[Settings], prefix: str = "") 
     path = [str(part) for part in first["loc"] if str(part) in _names(settings)] or [str(first["loc"][0])]
     dotted = prefix + ".".join(path)
     if first["type"] == "extra_forbidden":
-        return UnknownName("setting", prefix + ".".join(map(str, first["loc"])), [prefix + n for n, *_ in describe(settings)])
+        return UnknownName(
+            "setting", prefix + ".".join(map(str, first["loc"])), [prefix + n for n, *_ in describe(settings)]
+        )
     owner = settings
     for part in path[:-1]:
         owner = owner.model_fields[part].annotation  # type: ignore[assignment]
@@ -291,7 +350,11 @@ def _toml_value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml_value, value)) + "]"
-    return repr(value) if isinstance(value, int | float) else '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return (
+        repr(value)
+        if isinstance(value, int | float)
+        else '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    )
 
 
 LOSSES: tuple[str, ...] = get_args(Adversarial)

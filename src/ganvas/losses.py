@@ -49,7 +49,7 @@ ADVERSARIAL: dict[str, Adversarial] = {
     "wasserstein": Adversarial(
         discriminator=lambda real, fake: fake - real,
         generator=lambda real, fake: -fake,
-        source="Arjovsky et al. 2017, arXiv 1701.07875; with `gradient_penalty`, Gulrajani et al. 2017, arXiv 1704.00028",
+        source="Arjovsky et al. 2017, arXiv 1701.07875; with `gradient_penalty` Gulrajani et al., arXiv 1704.00028",
     ),
     "relativistic": Adversarial(
         discriminator=lambda real, fake: softplus(fake - real),

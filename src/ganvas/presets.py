@@ -18,7 +18,7 @@ from ganvas.config import (
     changed,
     read_toml,
 )
-from ganvas.errors import UnknownName
+from ganvas.errors import BadSetting, UnknownName
 
 
 def pictures() -> RunConfig:
@@ -144,7 +144,21 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 
 
-def configure(source: str | None = None, preset: str | None = None, changes: Mapping[str, Any] | None = None) -> RunConfig:
+def one_length(changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, with `minutes` unset where `total_images` is given, and the other way round.
+
+    Raises:
+        BadSetting: when both are given.
+    """
+    minutes, images = (changes.get(name) not in (None, "none") for name in ("minutes", "total_images"))
+    if minutes and images:
+        raise BadSetting("give minutes or total_images, not both: the one is the other at the machine's speed.")
+    return changes | ({"minutes": None} if images else {}) | ({"total_images": None} if minutes else {})
+
+
+def configure(
+    source: str | None = None, preset: str | None = None, changes: Mapping[str, Any] | None = None
+) -> RunConfig:
     """What was asked for, as a config: a preset, then the size dial, then every other change.
 
     Args:
@@ -155,9 +169,9 @@ def configure(source: str | None = None, preset: str | None = None, changes: Map
     Raises:
         UnknownName, BadSetting: what was given, what is accepted.
     """
-    changes = dict(changes or {})
+    changes = one_length(dict(changes or {}))
     if preset is not None and (preset.endswith(".toml") or Path(preset).is_file()):
-        base, changes = configure(source), read_toml(Path(preset)) | changes
+        base, changes = configure(source), one_length(read_toml(Path(preset))) | changes
     else:
         name = preset or (source if source in PRESETS else "digits" if source is None else "pictures")
         if name not in PRESETS:
@@ -167,8 +181,6 @@ def configure(source: str | None = None, preset: str | None = None, changes: Map
         base = base.but(source=source)
     elif base.source == "pictures":
         base = base.but(source="digits")
-    if changes.get("total_images") is not None and "minutes" not in changes:
-        changes["minutes"] = None
     if changes.get("model") not in (None, base.model):
         base = base.but(network={})
     sized = SIZES.get(str(changes.get("size", base.size)), {})

@@ -1,4 +1,7 @@
-"""A run is a folder: config.json, events.jsonl, checkpoints/, samples/, report.html. It is the only wire between processes."""
+"""A run is a folder, the only wire between processes.
+
+It holds config.json, events.jsonl, checkpoints/, samples/ and report.html.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +120,9 @@ def create(path: Path, asked: RunConfig, resolved: RunConfig, dataset: Dataset, 
             np.savez(path / "samples" / "truth.npz", points=dataset.samples[:TRUTH_POINTS])
         images.write_bytes(path / "config.json", json.dumps(content, indent=1).encode())
     except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror}; free some space or choose another --out.") from None
+        raise RunError(
+            f"{path} cannot be written: {error.strerror}; free some space or choose another --out."
+        ) from None
     return run
 
 
@@ -134,7 +139,9 @@ def open_run(path: Path) -> Run:
     try:
         content = json.loads((path / "config.json").read_bytes())
         if content["schema"] > SCHEMA:
-            raise RunError(f"{path} is a run of a newer ganvas ({content['version']}, this is {__version__}); upgrade ganvas.")
+            raise RunError(
+                f"{path} is a run of a newer ganvas ({content['version']}, this is {__version__}); upgrade ganvas."
+            )
         return Run(
             path,
             RunConfig.model_validate(content["asked"]),
@@ -145,7 +152,9 @@ def open_run(path: Path) -> Run:
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, RunError):
             raise
-        raise RunError(f"{path / 'config.json'} cannot be read ({type(error).__name__}); restore it, or start a new run.") from None
+        raise RunError(
+            f"{path / 'config.json'} cannot be read ({type(error).__name__}); restore it, or start a new run."
+        ) from None
 
 
 def check_same(run: Run, asked: RunConfig) -> None:
@@ -162,8 +171,9 @@ def check_dataset(run: Run, dataset: Dataset) -> None:
     """Raise RunError unless the samples are those that a run began with."""
     if dataset.key != run.dataset["key"]:
         raise RunError(
-            f"the pictures of {run.resolved.source} have changed since the run began ({run.dataset['count']} samples then, "
-            f"{len(dataset.samples)} now); restore them, or start a new run with another --out."
+            f"the pictures of {run.resolved.source} have changed since the run began "
+            f"({run.dataset['count']} samples then, {len(dataset.samples)} now); "
+            "restore them, or start a new run with another --out."
         )
 
 
@@ -224,7 +234,10 @@ def record(run: Run, stream: Iterable[Event]) -> Iterator[Event]:
                 log.write(json.dumps(entry).encode() + b"\n")
                 yield event
     except OSError as error:
-        raise RunError(f"{run.path} can no longer be written: {error.strerror}. What was saved before is intact; see to the disk and run the same command again.") from error  # fmt: skip
+        raise RunError(
+            f"{run.path} can no longer be written: {error.strerror}. What was saved before is intact; "
+            "see to the disk and run the same command again."
+        ) from error
 
 
 def sheet(run: Run, event: Samples) -> np.ndarray:

@@ -26,11 +26,13 @@ class Scaling:
 
     def shrink(self, points: np.ndarray) -> np.ndarray:
         """Data units to unit scale, float32."""
-        return ((points - self.centre) / self.scale).astype(np.float32)
+        unit: np.ndarray = ((points - self.centre) / self.scale).astype(np.float32)
+        return unit
 
     def restore(self, points: np.ndarray) -> np.ndarray:
         """Unit scale to data units, float32."""
-        return (points * self.scale + self.centre).astype(np.float32)
+        data: np.ndarray = (points * self.scale + self.centre).astype(np.float32)
+        return data
 
 
 @dataclass

@@ -104,9 +104,16 @@ def build(config: RunConfig, shape: tuple[int, ...]) -> Networks:
     return architecture.build(network_config(config), shape)
 
 
+def latent_size(network: nn.Module) -> int:
+    """Z of a network that makes samples."""
+    size = network.latent_size
+    assert isinstance(size, int), "a network that makes samples has a latent_size"
+    return size
+
+
 def count_parameters(network: nn.Module) -> int:
     """Number of trained values."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-__all__ = ["Architecture", "Networks", "build", "count_parameters", "load", "names", "network_config"]
+__all__ = ["Architecture", "Networks", "build", "count_parameters", "latent_size", "load", "names", "network_config"]

@@ -82,7 +82,8 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[N, C, H, W] to [N]."""
-        return self.layers(images).flatten(0)
+        logits: Tensor = self.layers(images).flatten(0)
+        return logits
 
 
 def build(config: Config, shape: tuple[int, ...]) -> Networks:
@@ -95,7 +96,11 @@ def build(config: Config, shape: tuple[int, ...]) -> Networks:
 def check(config: RunConfig) -> None:
     """Refuse gradient penalties together with batch normalisation in the discriminator."""
     norm = Config.model_validate(config.network).discriminator_norm
-    penalties = {"loss.r1": config.loss.r1, "loss.r2": config.loss.r2, "loss.gradient_penalty": config.loss.gradient_penalty}
+    penalties = {
+        "loss.r1": config.loss.r1,
+        "loss.r2": config.loss.r2,
+        "loss.gradient_penalty": config.loss.gradient_penalty,
+    }
     wanted = [name for name, weight in penalties.items() if weight]
     if norm and wanted:
         raise BadSetting(

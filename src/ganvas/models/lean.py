@@ -50,12 +50,20 @@ def multiply_adds(width: int, shape: tuple[int, ...]) -> tuple[float, float]:
     count = stages(height, wide)
     pixels = height * wide / 4**count  # of the smallest map
     generator = sum(
-        pixels * 4**k * 9 * width * 2 ** (count - 1 - k) * 4 * (width * 2 ** (count - 2 - k) if k < count - 1 else channels)
+        pixels
+        * 4**k
+        * 9
+        * width
+        * 2 ** (count - 1 - k)
+        * 4
+        * (width * 2 ** (count - 2 - k) if k < count - 1 else channels)
         for k in range(count)
     )
     shuffle = min(2, count)
     first = pixels * 4 ** (count - shuffle) * 9 * channels * 4**shuffle * 2 * width
-    down = sum(pixels * 4**k * 16 * (2 * width * 2 ** (count - shuffle - 1 - k)) ** 2 * 2 for k in range(count - shuffle))
+    down = sum(
+        pixels * 4**k * 16 * (2 * width * 2 ** (count - shuffle - 1 - k)) ** 2 * 2 for k in range(count - shuffle)
+    )
     last = pixels * 9 * (2 * width * 2 ** (count - shuffle)) ** 2
     return generator, first + down + last
 
@@ -137,7 +145,9 @@ class Discriminator(nn.Module):
 def require_pictures(shape: tuple[int, ...], name: str) -> None:
     """Raise BadSetting unless samples are pictures of at least 8 x 8 pixels."""
     if len(shape) != 3 or min(shape[1:]) < 8:
-        raise BadSetting(f"{name} draws pictures of at least 8 x 8 pixels, got samples of shape {shape}; try model=mlp.")
+        raise BadSetting(
+            f"{name} draws pictures of at least 8 x 8 pixels, got samples of shape {shape}; try model=mlp."
+        )
 
 
 def build(config: Config, shape: tuple[int, ...]) -> Networks:

@@ -6,6 +6,7 @@ Shapes: N samples, Z latent size, D values of a sample (2, or C * H * W).
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -25,7 +26,9 @@ class Config(Settings):
     discriminator_widths: tuple[int, ...] = setting((128, 128, 128), "Units of each hidden layer of the discriminator.")
     activation: str = setting("relu", "relu, or leaky for LeakyReLU of slope 0.2.", pattern="^(relu|leaky)$")
     batch_norm: bool = setting(False, "Batch normalisation in the generator's hidden layers.")
-    latent_skip: bool = setting(False, "Add the latent to the generator's output; needs latents of the size of samples.")
+    latent_skip: bool = setting(
+        False, "Add the latent to the generator's output; needs latents of the size of samples."
+    )
     generator_frequencies: int = setting(0, "Random Fourier features of the latent beside it.", ge=0)
     discriminator_frequencies: int = setting(0, "Random Fourier features of the sample beside it.", ge=0)
     lowest_frequency: float = setting(1.0, "Lowest frequency of the discriminator's features.", unit="radians", gt=0)
@@ -35,7 +38,7 @@ class Config(Settings):
 def _layers(sizes: list[int], activation: str, batch_norm: bool = False) -> nn.Sequential:
     """Linear layers with activations between them, none after the last."""
     layers: list[nn.Module] = []
-    for index, (inside, outside) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (inside, outside) in enumerate(pairwise(sizes)):
         last = index == len(sizes) - 2
         # A bias before batch normalisation cancels out and would only collect rounding noise.
         layers.append(nn.Linear(inside, outside, bias=last or not batch_norm))
@@ -61,7 +64,7 @@ class Generator(nn.Module):
 
     def forward(self, latents: Tensor) -> Tensor:
         """[N, Z] to [N, *shape]."""
-        samples = self.layers(self.features(latents))
+        samples: Tensor = self.layers(self.features(latents))
         if self.skip:
             samples = samples + latents
         return samples if len(self.shape) == 1 else samples.tanh().view(-1, *self.shape)

@@ -82,13 +82,18 @@ def save(root: Path, state: State, *, keep: int) -> Path:
 
 def _disk_trouble(error: OSError, root: Path, size: int) -> str:
     newest = folders(root)[-1:] if root.is_dir() else []
-    saved = f"The newest checkpoint, at {int(newest[0].name):,} images, is intact" if newest else "Nothing was saved yet"
+    saved = (
+        f"The newest checkpoint, at {int(newest[0].name):,} images, is intact" if newest else "Nothing was saved yet"
+    )
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"the disk is full: a checkpoint of {size / 1e6:.1f} MB could not be written to {root}. "
             f"{saved}; free some space and run the same command again."
         )
-    return f"a checkpoint could not be written to {root}: {error.strerror}. {saved}; see to the folder and run the same command again."
+    return (
+        f"a checkpoint could not be written to {root}: {error.strerror}. "
+        f"{saved}; see to the folder and run the same command again."
+    )
 
 
 def _write_durably(path: Path, data: bytes) -> None:
@@ -130,7 +135,9 @@ def verify(path: Path) -> dict[str, bytes]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Damaged(f"its manifest cannot be read ({type(error).__name__})") from None
     if schema > SCHEMA:
-        raise RunError(f"{path} was written by a newer ganvas (format {schema}, this one reads {SCHEMA}); upgrade ganvas.")
+        raise RunError(
+            f"{path} was written by a newer ganvas (format {schema}, this one reads {SCHEMA}); upgrade ganvas."
+        )
     files: dict[str, bytes] = {}
     for name in ("state.safetensors", "state.json"):
         try:
@@ -160,7 +167,9 @@ def newest_good(root: Path) -> Found | None:
             continue
         return Found(path, int(path.name), tuple(complaints))
     if complaints:
-        raise RunError(f"no checkpoint in {root} is usable: {'; '.join(complaints)}. Choose another --out to start anew.")
+        raise RunError(
+            f"no checkpoint in {root} is usable: {'; '.join(complaints)}. Choose another --out to start anew."
+        )
     return None
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+CPU = torch.device("cpu")
+
 
 def generator(seed: int, purpose: str, position: int = 0) -> np.random.Generator:
     """An independent random generator for one purpose at one position."""
@@ -28,7 +30,7 @@ class Draws:
     batch_size: int  # over all processes
     rank: int = 0
     processes: int = 1
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
 
     def normal(self, purpose: str, *shape: int) -> Tensor:
         """Standard normal [own samples, *shape]."""

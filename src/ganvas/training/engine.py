@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
+CPU = torch.device("cpu")
 TIMEOUT = datetime.timedelta(seconds=60)  # a process that stops answering is noticed within this
 
 
@@ -24,7 +25,7 @@ class Engine:
 
     rank: int = 0
     processes: int = 1
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
 
     @property
     def leads(self) -> bool:
@@ -89,7 +90,7 @@ class Engine:
             for network in networks.values():
                 for module in network.modules():
                     if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-                        module.forward = _WholeBatch(module)  # type: ignore[method-assign]
+                        module.forward = _WholeBatch(module)  # type: ignore[method-assign,assignment]
 
     def close(self) -> None:
         """Leave the group."""
@@ -113,13 +114,13 @@ class _AllSum(torch.autograd.Function):
     """Sum over processes; its gradient is the sum of the gradients, so it can be differentiated any number of times."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, values: Tensor) -> Tensor:
         summed = values.clone()
         distributed.all_reduce(summed)
         return summed
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return _AllSum.apply(gradient)  # type: ignore[no-any-return]
 
 
@@ -145,8 +146,9 @@ class _WholeBatch:
         if norm.track_running_stats and norm.running_mean is not None and norm.running_var is not None:
             with torch.no_grad():
                 momentum = norm.momentum if norm.momentum is not None else 0.1
-                norm.num_batches_tracked += 1  # type: ignore[operator]
+                norm.num_batches_tracked.add_(1)  # type: ignore[union-attr]
                 norm.running_mean.lerp_(mean, momentum)
                 norm.running_var.lerp_(variance * count / (count - 1), momentum)
         scaled = centred * (variance + norm.eps).rsqrt().view(shape)
-        return scaled * norm.weight.view(shape) + norm.bias.view(shape)
+        normal: Tensor = scaled * norm.weight.view(shape) + norm.bias.view(shape)
+        return normal

@@ -88,7 +88,13 @@ class _Run:
 
     def __init__(self, config: RunConfig, dataset: Dataset, state: State, engine: Engine, checkpoints: Path | None):
         assert config.total_images is not None, "train() takes a resolved config"
-        self.config, self.dataset, self.state, self.engine, self.checkpoints = config, dataset, state, engine, checkpoints
+        self.config, self.dataset, self.state, self.engine, self.checkpoints = (
+            config,
+            dataset,
+            state,
+            engine,
+            checkpoints,
+        )
         self.stepper = Stepper(config, dataset, state, engine)
         self.total = self.stepper.total
         self.every_report = self.stepper.whole(config.save.report_every_images or self.total)
@@ -140,7 +146,7 @@ class _Run:
         kept = [buffer.clone() for buffer in network.buffers()]
         sampler.settle(network, self.config.seed, self.engine.device)
         count = self.config.save.samples * (1 if self.dataset.is_pictures else POINTS_PER_SAMPLE)
-        rows = sampler.latents(count, int(network.latent_size), seed=self.config.seed)  # type: ignore[arg-type]
+        rows = sampler.latents(count, models.latent_size(network), seed=self.config.seed)
         made = sampler.draw(network, rows, self.scaling)
         for buffer, value in zip(network.buffers(), kept, strict=True):
             buffer.copy_(value)  # looking must not change the state
@@ -157,7 +163,7 @@ class _Run:
         centre, reach = (low + high) / 2, float((high - low).max()) * 0.575
         extent = (centre[0] - reach, centre[0] + reach, centre[1] - reach, centre[1] + reach)
         left, right, bottom, top = (float(value) for value in extent)
-        critic = self.state.networks["discriminator"] if "discriminator" in self.state.networks else None
+        critic = dict(self.state.networks.items()).get("discriminator")
         logits = None if critic is None else sampler.surface(critic, (left, right, bottom, top), scaling)
         return Samples(
             images_seen=self.state.images_seen, samples=points, surface=logits, extent=(left, right, bottom, top)
@@ -205,5 +211,6 @@ class _Run:
         yield Remedy(
             images_seen=state.images_seen,
             action="roll back",
-            message=f"Back from {position:,} to the checkpoint at {found.position:,} images, learning rates x {scale:g}.",
+            message=f"Back from {position:,} to the checkpoint at {found.position:,} images, "
+            f"learning rates x {scale:g}.",
         )

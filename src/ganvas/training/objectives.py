@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ganvas import augment, losses
 from ganvas.config import RunConfig
-from ganvas.models import Architecture
+from ganvas.models import Architecture, latent_size
 from ganvas.training.draws import Draws
 from ganvas.training.schedules import cosine, instance_noise, warm_up
 
@@ -122,10 +122,10 @@ class Game:
         return self.adversarial.generator(real_logits, fake_logits), {}
 
     def fakes(self, step: Step) -> Samples:
-        """Generated samples [N, ...]; made once a step, with a graph, since the generator does not move before its phase."""
+        """Generated samples [N, ...], made once a step: the generator does not move before its own phase."""
         if "fakes" not in step.scratch:
             generator = step.networks["generator"].requires_grad_(True)
-            step.scratch["fakes"] = generator(step.draws.normal("latents", int(generator.latent_size)))  # type: ignore[call-overload]
+            step.scratch["fakes"] = generator(step.draws.normal("latents", latent_size(generator)))
         return step.scratch["fakes"]
 
     def blur(self, step: Step, side: str, samples: Samples) -> Samples:
@@ -164,7 +164,13 @@ class Game:
         return {name: weight * factor for name, weight in weights.items()}
 
     def penalties(
-        self, step: Step, weights: dict[str, float], real: Samples, fake: Samples, real_logits: Tensor, fake_logits: Tensor
+        self,
+        step: Step,
+        weights: dict[str, float],
+        real: Samples,
+        fake: Samples,
+        real_logits: Tensor,
+        fake_logits: Tensor,
     ) -> dict[str, Tensor]:
         """The weighted penalties [N] that are due."""
         due: dict[str, Tensor] = {}
@@ -199,7 +205,7 @@ def _leaves(samples: Samples) -> Samples:
 
 
 def vae(config: RunConfig, architecture: Architecture) -> Objective:
-    """One phase: reconstruction and Kullback-Leibler divergence together, the latter warmed up over a tenth of the run."""
+    """One phase: reconstruction and Kullback-Leibler divergence, the latter warmed up over a tenth of the run."""
 
     def loss(step: Step) -> tuple[Tensor, Stats]:
         real, decoder = step.batch["real"], step.networks["decoder"]

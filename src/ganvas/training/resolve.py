@@ -61,7 +61,9 @@ def choose_device(asked: str) -> torch.device:
         return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
     if not there[asked]:
         usable = ", ".join(name for name, present in there.items() if present)
-        raise BadSetting(f"device is {asked}, but this machine has none that torch {torch.__version__} can use; there is: {usable}.")
+        raise BadSetting(
+            f"device is {asked}, but this machine has none that torch {torch.__version__} can use; there is: {usable}."
+        )
     return torch.device(asked)
 
 
@@ -105,7 +107,10 @@ def with_machine(config: RunConfig, dataset: Dataset, engine: Engine) -> RunConf
         assert speed is not None
         total = max(config.batch_size, int(speed.images_per_second * (config.minutes or 2.0) * 60 * MARGIN))
     batch = config.batch_size
-    whole = lambda count: max(1, round(count / batch)) * batch  # noqa: E731
+
+    def whole(count: float) -> int:
+        return max(1, round(count / batch)) * batch
+
     sheet = whole(config.save.samples_every_images or total / 24)
     minute = speed.images_per_second * 60 if speed else total / 4
     save = config.save.every_images or sheet * max(1, min(6, round(minute / sheet)))
@@ -129,7 +134,9 @@ def measure(config: RunConfig, dataset: Dataset, engine: Engine, candidates: lis
     """The fastest number of threads for this run's own steps; leaves torch's setting as it was."""
     before = torch.get_num_threads()
     try:
-        return max((_speed(config, dataset, engine, threads) for threads in candidates), key=lambda s: s.images_per_second)
+        return max(
+            (_speed(config, dataset, engine, threads) for threads in candidates), key=lambda s: s.images_per_second
+        )
     finally:
         torch.set_num_threads(before)
 
@@ -137,7 +144,9 @@ def measure(config: RunConfig, dataset: Dataset, engine: Engine, candidates: lis
 def _speed(config: RunConfig, dataset: Dataset, engine: Engine, threads: int) -> Speed:
     torch.set_num_threads(threads)
     alone = Engine(device=engine.device)
-    trial = config.but(total_images=config.batch_size * 1_000_000, batch_size=max(2, config.batch_size // engine.processes))
+    trial = config.but(
+        total_images=config.batch_size * 1_000_000, batch_size=max(2, config.batch_size // engine.processes)
+    )
     stepper = Stepper(trial, dataset, State(trial, dataset.shape, alone), alone)
     cycle = trial.loss.penalty_every * max(trial.balance.discriminator_steps, trial.balance.generator_steps)
     for _ in range(cycle):  # memory is allocated, kernels are chosen

@@ -15,6 +15,7 @@ from ganvas import images
 from ganvas.data.stream import Scaling
 from ganvas.errors import BadSetting
 from ganvas.layers import recompute_statistics
+from ganvas.models import latent_size
 from ganvas.training.draws import generator
 
 BLOCK = 64  # samples made at once: always whole blocks, so that a sample does not depend on how many are asked for
@@ -43,19 +44,22 @@ def truncate(rows: np.ndarray, limit: float) -> np.ndarray:
         BadSetting: for a limit that is not above 0.
     """
     if not limit > 0:
-        raise BadSetting(f"truncation is {limit}, but must be above 0; 2 trims the rarest samples, 0.5 keeps the typical.")
+        raise BadSetting(
+            f"truncation is {limit}, but must be above 0; 2 trims the rarest samples, 0.5 keeps the typical."
+        )
     half = math.sqrt(0.5)
     outside = math.erfc(limit * half) / 2  # share of a normal below -limit
     rank = torch.special.ndtr(torch.from_numpy(rows).double()) * (1 - 2 * outside) + outside
-    return torch.special.ndtri(rank).float().numpy()
+    inside: np.ndarray = torch.special.ndtri(rank).float().numpy()
+    return inside
 
 
 @torch.no_grad()
 def settle(network: nn.Module, seed: int, device: torch.device) -> None:
     """Give averaged weights the batch statistics that belong to them, and switch to evaluation."""
-    size = int(network.latent_size)  # type: ignore[arg-type]
-    rows = torch.from_numpy(generator(seed, "settle").standard_normal((16 * BLOCK, size), np.float32))
-    recompute_statistics(network, rows.to(device).split(BLOCK))
+    shape = (16 * BLOCK, latent_size(network))
+    rows = torch.from_numpy(generator(seed, "settle").standard_normal(shape, np.float32))
+    recompute_statistics(network, torch.split(rows.to(device), BLOCK))
     network.eval()
 
 
@@ -91,7 +95,9 @@ def _finish(samples: Tensor, scaling: Scaling | None) -> np.ndarray:
 
 
 @torch.no_grad()
-def surface(discriminator: nn.Module, extent: tuple[float, float, float, float], scaling: Scaling, size: int = 48) -> np.ndarray:
+def surface(
+    discriminator: nn.Module, extent: tuple[float, float, float, float], scaling: Scaling, size: int = 48
+) -> np.ndarray:
     """Logits of a discriminator over a square of the plane.
 
     Args:

@@ -38,7 +38,7 @@ class Stepper:
         batch = {n: t.to(engine.device, non_blocking=True) for n, t in self.stream.batch(state.images_seen).items()}
         batch["real"] = state.architecture.real_view(state.networks, batch["real"])
         draws = Draws(self.config.seed, state.images_seen, self.batch, engine.rank, engine.processes, engine.device)
-        step = Step(state.networks, batch, draws, state.steps, progress, state.memory)
+        step = Step(dict(state.networks.items()), batch, draws, state.steps, progress, state.memory)
         stats: dict[str, Tensor] = {}
         before = [tensor.clone() for tensor in state.statistics()]
         bad = torch.zeros((), device=engine.device)
