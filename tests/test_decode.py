@@ -109,7 +109,17 @@ def test_transparency_is_kept_or_laid_on_the_background():
     assert (decode(saved(Image.new("RGB", (9, 9), "red"), transparency=(255, 0, 0)), Target(9, 9, 3)) == 255).all()
 
 
-def test_colour_profile_is_applied_and_a_broken_one_ignored():
+def test_colour_profile_is_applied():
+    swapped = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for old, new in ((b"rXYZ", b"tmpX"), (b"bXYZ", b"rXYZ"), (b"tmpX", b"bXYZ")):  # red and blue change places
+        swapped = swapped.replace(old, new)
+    swapped = swapped.replace("sRGB".encode("utf-16-be"), "mine".encode("utf-16-be"))
+    pixels = decode(saved(Image.new("RGB", (8, 8), "red"), icc_profile=swapped))
+    assert pixels[0, 0, 2] > 250
+    assert pixels[0, 0, 0] < 5
+
+
+def test_a_colour_profile_that_does_not_fit_is_ignored():
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
     assert isinstance(decode(saved(colour(), icc_profile=lab)), np.ndarray)
     np.testing.assert_array_equal(decode(saved(colour(), icc_profile=b"nonsense" * 20)), COLOUR)
