@@ -1,0 +1,23 @@
+"""What every test gets: one CPU thread, and tiny datasets on demand."""
+
+import pytest
+import tiny
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Tiny networks are slower on two threads than on one."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def pictures():
+    """Grey 16 x 16 pictures, uint8 [96, 16, 16, 1]."""
+    return tiny.make_pictures()
+
+
+@pytest.fixture
+def points():
+    """Points [96, 2] on a ring."""
+    return tiny.make_points()
