@@ -48,7 +48,7 @@ def multiply_adds(width: int, shape: tuple[int, ...]) -> tuple[float, float]:
     """Multiply-adds of one forward pass of the generator's and the discriminator's convolutions."""
     channels, height, wide = shape
     count = stages(height, wide)
-    pixels = height * wide / 4**count  # of the smallest map
+    pixels = -(-height // 2**count) * -(-wide // 2**count)  # of the smallest map, which both networks round up
     generator = sum(
         pixels
         * 4**k
