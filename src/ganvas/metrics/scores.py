@@ -55,7 +55,8 @@ def mixture_scores(points: np.ndarray, toy: Toy) -> dict[str, float]:
     share = np.bincount(mode, minlength=len(toy.centres)) / len(points)
     filled = share > 0
     reverse_kl = float((share[filled] * np.log(share[filled] / toy.weights[filled])).sum())
-    modes = int((captured >= STRICT_SHARE * toy.weights * len(points)).sum())
+    needed = STRICT_SHARE * toy.weights * len(points)
+    modes = int((captured >= needed - 1e-6).sum())  # 0.2 * 0.04 * 2000 is a little more than 16 in floating point
     # A Gaussian cut at three std keeps 0.9494 of its second moment in the plane.
     spread = np.sqrt((distance[good] ** 2).mean() / 2 / 0.9494) / toy.spread if good.any() else 0.0
     high_quality = float(good.mean())
