@@ -1,8 +1,9 @@
 """What every test gets: one CPU thread, and tiny datasets on demand."""
 
 import pytest
-import tiny
 import torch
+
+import tiny
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from tiny import BATCH, advance, dataset_for, differing, fresh, make_pictures, make_points, snapshot, tiny_config
 
 from ganvas import models
 from ganvas.config import LOSSES
@@ -17,6 +16,7 @@ from ganvas.training.engine import Engine
 from ganvas.training.loop import _Run, train
 from ganvas.training.state import State
 from ganvas.training.step import Stepper
+from tiny import BATCH, advance, dataset_for, differing, fresh, make_pictures, make_points, snapshot, tiny_config
 
 
 def _settings(model, loss, index):
@@ -146,7 +146,7 @@ def test_nothing_in_a_state_is_forgotten():
     follows = {"device", "architecture", "phases"}
     saved = {"networks", "averages", "memory", "optimisers", "balance", "meter", "bad_steps", "images_seen", "steps"}
     saved |= {"lr_scale", "rollbacks", "best"}
-    config, dataset, state = _half_way()
+    _, _, state = _half_way()
     assert set(vars(state)) == follows | saved
     assert set(vars(state.balance)) == {"config", "strength"}
     assert set(vars(state.meter)) == {"device", "sums", "counts"}
