@@ -226,12 +226,13 @@ class Runs:
 
         rows = []
         for path in runs.list_runs(self.folder):
-            run = runs.open_run(path)
-            seen = report.read_log(path / "events.jsonl").images_seen
-            total = run.resolved.total_images or 0
-            rows.append(
-                [path.name, run.resolved.source, run.resolved.model, f"{seen:,}", f"{min(1, seen / max(total, 1)):.0%}"]
-            )
+            try:
+                resolved = runs.open_run(path).resolved
+            except UserError as error:
+                rows.append([path.name, str(error), "", "", ""])
+                continue
+            seen, total = report.read_log(path / "events.jsonl").images_seen, resolved.total_images or 1
+            rows.append([path.name, resolved.source, resolved.model, f"{seen:,}", f"{min(1, seen / total):.0%}"])
         if not rows:
             print(f"no runs in {self.folder}; start one with: ganvas train SOURCE --out {self.folder}/NAME")
         else:

@@ -2,7 +2,7 @@
 
 The command line, the run folder's JSON, the docs page and the search space are all read from these declarations.
 None means "worked out from the source and the machine before training"; a config in which nothing is None any more
-is called resolved (see `training/hardware.py`).
+is called resolved (see `training/resolve.py`).
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from ganvas.errors import BadSetting, UnknownName
 
@@ -27,6 +28,13 @@ class Settings(BaseModel):
     """Base of every group of settings: frozen, and nothing unknown is let in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _listed(cls, value: Any, info: ValidationInfo) -> Any:
+        """One size where a list of sizes is taken is a list of one."""
+        kind = cls.model_fields[info.field_name or ""].annotation
+        return (value,) if get_origin(kind) is tuple and isinstance(value, int | float) else value
 
     def but(self, **changes: Any) -> Self:
         """A copy with some fields replaced and checked; a dictionary changes only the fields of a group it names."""
@@ -206,19 +214,29 @@ def describe(settings: type[Settings] = RunConfig, prefix: str = "") -> Iterator
 
 def accepted(settings: type[Settings], name: str) -> str:
     """The values that a setting takes, in words, computed from its declaration."""
-    schema = settings.model_json_schema()["properties"][name]
+    schema = _schema(settings)[name]
     options = schema.get("anyOf", [schema])
     schema = next((option for option in options if option.get("type") != "null"), schema)
     if "enum" in schema:
         return ", ".join(schema["enum"])
-    kind = {"integer": "whole number", "number": "number", "boolean": "true or false", "object": "table"}.get(
-        schema.get("type", ""), "text"
-    )
+    if schema.get("type") == "array":
+        return _in_words(schema["items"]) + ", or several with commas between"
+    unit = settings.model_fields[name].json_schema_extra
+    suffix = f" ({unit['unit']})" if isinstance(unit, dict) and unit.get("unit") else ""
+    return _in_words(schema) + suffix
+
+
+def _in_words(schema: Mapping[str, Any]) -> str:
+    kinds = {"integer": "whole number", "number": "number", "boolean": "true or false", "object": "table"}
     limits = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
     bounds = [f"{word} {schema[key]:g}" for key, word in limits.items() if key in schema]
-    unit = settings.model_fields[name].json_schema_extra
-    suffix = f" {unit['unit']}" if isinstance(unit, dict) and unit.get("unit") else ""
-    return " ".join([kind, " and ".join(bounds)]).strip() + (f" ({suffix.strip()})" if suffix else "")
+    return " ".join([kinds.get(schema.get("type", ""), "text"), " and ".join(bounds)]).strip()
+
+
+@cache
+def _schema(settings: type[Settings]) -> dict[str, Any]:
+    properties: dict[str, Any] = settings.model_json_schema()["properties"]
+    return properties
 
 
 def parse_assignments(items: list[str]) -> dict[str, str]:
@@ -267,7 +285,7 @@ def changed(config: RunConfig, pairs: Mapping[str, Any]) -> RunConfig:
     if "network" in tree:
         if not isinstance(tree["network"], Mapping):
             raise BadSetting(f"network is a group of settings, got {tree['network']!r}; set one as network.NAME=VALUE.")
-        tree["network"] = config.network | tree["network"]
+        tree["network"] = {**config.network, **tree["network"]}
     result: RunConfig = checked(lambda: config.but(**tree))
     return result
 
@@ -341,20 +359,20 @@ def _dotted(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def to_toml(config: RunConfig) -> str:
-    """The settings as a TOML text that `train --preset FILE` reads; unset ones are left out."""
-    return "".join(f"{name} = {_toml_value(value)}\n" for name, value in flat(config).items() if value is not None)
+    """The settings as a TOML text that `train --preset FILE` reads; unset ones are written as "none"."""
+    return "".join(f"{name} = {_toml_value(value)}\n" for name, value in flat(config).items())
 
 
 def _toml_value(value: Any) -> str:
+    if value is None:
+        return '"none"'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml_value, value)) + "]"
-    return (
-        repr(value)
-        if isinstance(value, int | float)
-        else '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
-    )
+    if isinstance(value, int | float):
+        return repr(value)
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML escapes as JSON does, and DEL
 
 
 LOSSES: tuple[str, ...] = get_args(Adversarial)

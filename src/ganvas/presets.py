@@ -171,7 +171,9 @@ def configure(
     """
     changes = one_length(dict(changes or {}))
     if preset is not None and (preset.endswith(".toml") or Path(preset).is_file()):
-        base, changes = configure(source), one_length(read_toml(Path(preset))) | changes
+        told = one_length(read_toml(Path(preset)))
+        base = configure(source).but(network={}) if "model" in told else configure(source)
+        changes = told | changes
     else:
         name = preset or (source if source in PRESETS else "digits" if source is None else "pictures")
         if name not in PRESETS:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Annotated
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from ganvas.config import Settings, setting
@@ -22,8 +24,12 @@ class Config(Settings):
     """Sizes of both networks."""
 
     latent_size: int = setting(2, "Size of the latent vector.", ge=1)
-    generator_widths: tuple[int, ...] = setting((128, 128, 128), "Units of each hidden layer of the generator.")
-    discriminator_widths: tuple[int, ...] = setting((128, 128, 128), "Units of each hidden layer of the discriminator.")
+    generator_widths: tuple[Annotated[int, Field(ge=1)], ...] = setting(
+        (128, 128, 128), "Units of each hidden layer of the generator."
+    )
+    discriminator_widths: tuple[Annotated[int, Field(ge=1)], ...] = setting(
+        (128, 128, 128), "Units of each hidden layer of the discriminator."
+    )
     activation: str = setting("relu", "relu, or leaky for LeakyReLU of slope 0.2.", pattern="^(relu|leaky)$")
     batch_norm: bool = setting(False, "Batch normalisation in the generator's hidden layers.")
     latent_skip: bool = setting(
