@@ -103,18 +103,20 @@ class _Run:
         self.scaling = None if dataset.is_pictures else Scaling.of(dataset.samples)
         self.began = self.last_report = time.monotonic()
         self.last_position = state.images_seen
+        self.went_back_to: int | None = None  # position of the last rollback, if nothing was saved since
 
     def due(self) -> Iterator[Event]:
         """Reports, sheets and saves that fall on the position, and a rollback where training has broken down."""
         position, last = self.state.images_seen, self.state.images_seen >= self.total
-        if last or position % self.every_report == 0:
+        reports, saves = last or position % self.every_report == 0, last or position % self.every_save == 0
+        if reports:
             yield self.progress()
-            if float(self.state.bad_steps) >= ROLLBACK_AT:
-                yield from self.roll_back()
-                return
+        if (reports or saves) and float(self.state.bad_steps) >= ROLLBACK_AT:
+            yield from self.roll_back()
+            return
         if last or position % self.every_sheet == 0:
             yield from self.show()
-        if last or position % self.every_save == 0:
+        if last or (saves and not self.stepper.bad):  # what fails may have gone wrong before: no place to go back to
             yield from self.save()
 
     def started(self, note: str) -> Started:
@@ -174,6 +176,10 @@ class _Run:
         truth = toy.TOYS.get(self.dataset.name)
         if truth is None:
             return
+        if not np.isfinite(points).all():
+            message = "Some samples are not finite, so they have no score. Try a lower optimiser.generator_lr."
+            yield Alert(images_seen=self.state.images_seen, monitor="non-finite", message=message)
+            return
         scores = toy_scores(points[:SCORED_POINTS], truth())
         loss = scores.pop("loss")
         yield Score(images_seen=self.state.images_seen, scores=scores, loss=loss)
@@ -183,6 +189,7 @@ class _Run:
 
     def save(self) -> Iterator[Event]:
         """Write a checkpoint."""
+        self.went_back_to = None
         if self.checkpoints is None or not self.engine.leads:
             return
         path = checkpoint.save(self.checkpoints, self.state, keep=self.config.save.keep)
@@ -190,10 +197,13 @@ class _Run:
         yield Saved(images_seen=self.state.images_seen, path=path.name, kilobytes=size // 1000)
 
     def roll_back(self) -> Iterator[Event]:
-        """Go back to the last good checkpoint with half the learning rate: the same steps would fail the same way."""
+        """Go back to the last good checkpoint with half the learning rate: the same steps would fail the same way.
+
+        A checkpoint that did not help, since training had gone wrong before it was saved, is followed by an older one.
+        """
         state, position = self.state, self.state.images_seen
         scale, rollbacks = state.lr_scale / 2, state.rollbacks + 1
-        found = checkpoint.newest_good(self.checkpoints) if self.checkpoints else None
+        found = self.way_back()
         advice = "Try a lower optimiser.generator_lr and optimiser.discriminator_lr, or a larger loss.r1."
         if found is None or rollbacks > MOST_ROLLBACKS:
             raise TrainingFailed(
@@ -207,10 +217,18 @@ class _Run:
         )
         checkpoint.load(found.path, state)
         state.lr_scale, state.rollbacks = scale, rollbacks
-        self.last_position = state.images_seen
+        state.bad_steps.zero_()
+        self.last_position = self.went_back_to = state.images_seen
         yield Remedy(
             images_seen=state.images_seen,
             action="roll back",
             message=f"Back from {position:,} to the checkpoint at {found.position:,} images, "
             f"learning rates x {scale:g}.",
         )
+
+    def way_back(self) -> checkpoint.Found | None:
+        """The newest good checkpoint, or the one before that at which the last rollback ended."""
+        if self.checkpoints is None:
+            return None
+        older = checkpoint.newest_good(self.checkpoints, before=self.went_back_to) if self.went_back_to else None
+        return older or checkpoint.newest_good(self.checkpoints)

@@ -63,11 +63,10 @@ class State:
 
     def statistics(self) -> list[Tensor]:
         """Everything besides weights that a forward pass may change: buffers of the networks, and the memory."""
-        buffers = [b for b in self.networks.buffers() if b.is_floating_point()]
-        return buffers + list(self.memory.values())
+        return [*self.networks.buffers(), *self.memory.values()]
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor of the state by name."""
+        """A copy of every tensor of the state by name; copies, since weights may be shared and files hold each once."""
         named: dict[str, Tensor] = {}
         for part, networks in (("networks", self.networks), ("averages", self.averages)):
             named |= {f"{part}/{name}": tensor for name, tensor in networks.state_dict().items()}
@@ -79,7 +78,7 @@ class State:
         named |= {f"memory/{name}": tensor for name, tensor in self.memory.items()}
         named |= {f"meter/{name}": tensor for name, tensor in self.meter.sums.items()}
         named["bad_steps"] = self.bad_steps
-        return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+        return {name: tensor.detach().clone().cpu().contiguous() for name, tensor in named.items()}
 
     def numbers(self) -> dict[str, Any]:
         """Every number of the state that is no tensor."""
@@ -90,7 +89,7 @@ class State:
             "rollbacks": self.rollbacks,
             "best": list(self.best) if self.best else None,
             "strength": self.balance.strength,
-            "meter": self.meter.counts,
+            "meter": dict(self.meter.counts),
         }
 
     def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ class Stepper:
         self.config, self.state, self.engine = config, state, engine
         self.batch = config.batch_size
         self.total = self.whole(config.total_images or self.batch)
+        self.bad = torch.zeros((), device=engine.device)  # 1 when the latest step was left out as non-finite
         flip = config.data.flip and dataset.is_pictures
         self.stream = Stream(dataset, config.seed, self.batch, engine.rank, engine.processes, flip=flip)
 
@@ -48,6 +49,7 @@ class Stepper:
         for tensor, old in zip(state.statistics(), before, strict=True):
             tensor.copy_(torch.where(bad > 0, old, tensor))
         state.bad_steps = 0.95 * state.bad_steps + bad
+        self.bad = bad
         self.update_averages()
         state.balance.observe(stats)
         state.meter.add(stats | {"skipped": bad})
@@ -69,7 +71,10 @@ class Stepper:
         optimiser = state.optimisers[phase.name]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        shared_loss = self.engine.sum_gradients(weights, loss.detach())
+        # Running variances overflow long before gradients do: a loss that is not a number stands for them too.
+        floats = [tensor for tensor in state.statistics() if tensor.is_floating_point()]
+        watched = loss.detach() + 0 * torch.nn.utils.get_total_norm(floats, float("inf"))
+        shared_loss = self.engine.sum_gradients(weights, watched)
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         bad = (~torch.isfinite(norm + shared_loss)).float()
