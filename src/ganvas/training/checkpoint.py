@@ -25,6 +25,7 @@ from ganvas.errors import RunError
 from ganvas.training.state import State
 
 SCHEMA = 1
+FILES = ("state.safetensors", "state.json")
 MANIFEST = "manifest.json"
 
 
@@ -54,9 +55,10 @@ def save(root: Path, state: State, *, keep: int) -> Path:
     """
     final = root / f"{state.images_seen:010d}"
     temporary = root / f".{final.name}.tmp-{os.getpid()}"
+    aside = root / f".{final.name}.tmp-{os.getpid()}-old"
     files = {
-        "state.safetensors": tensor_bytes(state.tensors()),
-        "state.json": json.dumps(state.numbers(), indent=1).encode(),
+        FILES[0]: tensor_bytes(state.tensors()),
+        FILES[1]: json.dumps(state.numbers(), indent=1).encode(),
     }
     manifest = {
         "schema": SCHEMA,
@@ -69,10 +71,13 @@ def save(root: Path, state: State, *, keep: int) -> Path:
             _write_durably(temporary / name, data)
         _sync_folder(temporary)
         if final.exists():  # a stop at a position already saved, or one found damaged
-            shutil.rmtree(final)
+            os.rename(final, aside)
         os.rename(temporary, final)
         _sync_folder(root)
     except OSError as error:
+        if aside.exists() and not final.exists():
+            os.rename(aside, final)
+        shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(temporary, ignore_errors=True)
         size = sum(map(len, files.values()))
         raise RunError(_disk_trouble(error, root, size)) from error
@@ -126,44 +131,51 @@ def verify(path: Path) -> dict[str, bytes]:
     """The files of a checkpoint, once their sizes and hashes are found right.
 
     Raises:
-        Damaged: which file, and how.
-        RunError: for a checkpoint of a newer ganvas.
+        Damaged: which file, and how; or that a newer ganvas wrote it.
     """
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
-        schema, entries = manifest["schema"], dict(manifest["files"])
+        schema, position = int(manifest["schema"]), int(manifest["position"])
+        expected = {n: (int(manifest["files"][n]["bytes"]), str(manifest["files"][n]["sha256"])) for n in FILES}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Damaged(f"its manifest cannot be read ({type(error).__name__})") from None
     if schema > SCHEMA:
-        raise RunError(
-            f"{path} was written by a newer ganvas (format {schema}, this one reads {SCHEMA}); upgrade ganvas."
-        )
+        raise Damaged(f"a newer ganvas wrote it (format {schema}, this one reads {SCHEMA}); upgrade to go on from it")
+    if position != int(path.name):
+        raise Damaged(f"its manifest is that of the checkpoint at {position:,} images")
     files: dict[str, bytes] = {}
-    for name in ("state.safetensors", "state.json"):
+    for name in FILES:
         try:
             data = (path / name).read_bytes()
         except OSError as error:
             raise Damaged(f"{name} cannot be read ({error.strerror})") from None
-        if len(data) != entries[name]["bytes"]:
-            raise Damaged(f"{name} has {len(data)} bytes instead of {entries[name]['bytes']}")
-        if hashlib.sha256(data).hexdigest() != entries[name]["sha256"]:
+        size, digest = expected[name]
+        if len(data) != size:
+            raise Damaged(f"{name} has {len(data)} bytes instead of {size}")
+        if hashlib.sha256(data).hexdigest() != digest:
             raise Damaged(f"{name} has changed since it was written")
         files[name] = data
     return files
 
 
-def newest_good(root: Path) -> Found | None:
+def newest_good(root: Path, *, before: int | None = None) -> Found | None:
     """The newest checkpoint that verifies; None where there is none at all.
+
+    Args:
+        root: folder of checkpoints.
+        before: look only at positions below this.
 
     Raises:
         RunError: when there are checkpoints, but none is good.
     """
     complaints: list[str] = []
     for path in reversed(folders(root)):
+        if before is not None and int(path.name) >= before:
+            continue
         try:
             verify(path)
         except Damaged as damage:
-            complaints.append(f"the checkpoint at {int(path.name):,} images is damaged: {damage}")
+            complaints.append(f"the checkpoint at {int(path.name):,} images cannot be used: {damage}")
             continue
         return Found(path, int(path.name), tuple(complaints))
     if complaints:
