@@ -47,7 +47,8 @@ class Engine:
         flat /= self.processes
         start = 0
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = flat[start : start + gradient.numel()].view_as(gradient)
+            mean = flat[start : start + gradient.numel()].view(gradient.shape)
+            parameter.grad = torch.empty_like(parameter).copy_(mean)  # in the weight's memory layout
             start += gradient.numel()
         return flat[-1]
 
