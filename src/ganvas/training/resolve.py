@@ -92,8 +92,8 @@ def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
 
 
 def penalty_rule(pixels: int) -> float:
-    """The weight of R1 and R2 for pictures of so many pixels: 0.5 at 28 x 28, in proportion."""
-    return round(0.5 * pixels / 784, 4)
+    """The weight of R1 and R2 for pictures of so many pixels: 0.125 at 28 x 28, in proportion."""
+    return round(0.125 * pixels / 784, 4)
 
 
 def with_machine(config: RunConfig, dataset: Dataset, engine: Engine) -> RunConfig:
