@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/digit_classifier.safetensors"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    digits = open_source("digits", DataConfig(), limit=28)
+    digits = open_source("digits", DataConfig(labels=True), limit=28)
     assert digits.labels is not None
     seen, test = digits.samples[..., 0], np.load(options.test_digits)
     net = train(to_input(seen), torch.as_tensor(digits.labels))
