@@ -113,9 +113,7 @@ def test_every_architecture_names_its_source_and_reads_its_own_settings(name):
     architecture = models.load(name)
     assert architecture.source
     assert models.network_config(RunConfig(model=name)) == architecture.config()
-    with pytest.raises(
-        UnknownName, match="no setting is called 'network.latent_sise'; did you mean 'network.latent_size'"
-    ):
+    with pytest.raises(UnknownName, match=r"'network\.latent_sise'; did you mean 'network\.latent_size'"):
         models.network_config(RunConfig(model=name, network={"latent_sise": 3}))
     with pytest.raises(BadSetting, match=r"network\.latent_size takes whole number at least 1; got 0"):
         models.network_config(RunConfig(model=name, network={"latent_size": 0}))
