@@ -73,9 +73,12 @@ class Training:
                 run.resolved, dataset, state=state, engine=here, checkpoints=run.checkpoints,
                 should_stop=lambda: self._stop, note=note,
             )  # fmt: skip
-            yield from runs.record(run, events) if here.leads else events
             if here.leads:
+                yield from runs.record(run, events)
                 report.write_report(run.path)
+            else:  # trains along and says nothing
+                for _ in events:
+                    pass
         finally:
             if held is not None:
                 held.release()

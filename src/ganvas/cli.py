@@ -321,8 +321,8 @@ def follow(training: Any) -> int:
     with Display(training.path) as display:
         training.on_read = display.reading
         finished = display.show(training)
-    if finished is None:
-        return 1
+    if finished is None:  # one of several processes, and not the one that tells
+        return 0
     if finished.complete:
         newest = sorted((training.path / "samples").glob("*.png"))[-1:]
         print(f"finished at {finished.images_seen:,} images in {finished.seconds:.0f} s")

@@ -29,7 +29,7 @@ from ganvas.training.state import State
 from ganvas.training.step import Stepper
 
 POINTS_PER_SAMPLE = 64  # points drawn of a 2-D set for every picture that a sheet would hold
-SCORED_POINTS = 2_000
+SCORED_POINTS = 1_000
 ROLLBACK_AT = 4.0  # decaying count of bad steps: five in a row, or a fifth of all
 MOST_ROLLBACKS = 6
 

@@ -24,7 +24,8 @@ from ganvas.training.step import Stepper
 
 LIMITS = {"small": 32, "medium": 64, "large": 128}  # pixels along a side that `size` allows
 MEASURE_SECONDS = 1.0  # per number of threads
-MARGIN = 0.93  # of the minutes asked for; the rest is for sheets, saves and the report
+MARGIN = 0.95  # of the minutes asked for; the rest is for sheets and saves
+REPORT_SECONDS = 3.0  # to write the report
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ def with_machine(config: RunConfig, dataset: Dataset, engine: Engine) -> RunConf
     total = config.total_images
     if total is None:
         assert speed is not None
-        total = max(config.batch_size, int(speed.images_per_second * (config.minutes or 2.0) * 60 * MARGIN))
+        asked = (config.minutes or 2.0) * 60
+        seconds = max(0.8 * asked, MARGIN * asked - REPORT_SECONDS)
+        total = max(config.batch_size, int(speed.images_per_second * seconds))
     batch = config.batch_size
 
     def whole(count: float) -> int:
