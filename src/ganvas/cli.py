@@ -316,11 +316,14 @@ def follow(training: Any) -> int:
         training.stop()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
-    with Display(training.path) as display:
-        training.on_read = display.reading
-        finished = display.show(training)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with Display(training.path) as display:
+            training.on_read = display.reading
+            finished = display.show(training)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if finished is None:  # one of several processes, and not the one that tells
         return 0
     if finished.complete:
