@@ -1,6 +1,6 @@
 """Train a tiny run in one of several processes; started by torchrun from test_engine.py.
 
-Arguments: a JSON file with model, changes, channels, steps; the folder to write to; optionally a checkpoint to start from.
+Arguments: a JSON file with model, changes and steps; the folder to write to; optionally a checkpoint to start from.
 """
 
 import json

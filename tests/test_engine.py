@@ -15,6 +15,9 @@ from tiny import advance, dataset_for, fresh, snapshot, tiny_config
 
 pytestmark = pytest.mark.slow
 TOLERANCE = 1e-5
+# A relativistic loss sees differences of logits: the bias of the last layer has no gradient but rounding noise, which
+# Adam scales up to whole steps. It moves nothing else.
+WITHOUT_EFFECT = {"mlp-relativistic": "networks/discriminator.layers.4.bias"}
 HERE = Path(__file__).parent
 
 JOBS = {
@@ -70,6 +73,8 @@ def test_two_processes_equal_one(job, tmp_path, record_property):
     config = tiny_config(model, dataset, **JOBS[job])
     together, numbers = snapshot(load(config, dataset, run(tmp_path, job, 6)))
     alone, expected = snapshot(advance(config, dataset, fresh(config, dataset), 6))
+    for half in (alone, together):
+        half.pop(WITHOUT_EFFECT.get(job, ""), None)
     gap, name = distance(alone, together, "networks", "averages")
     record_property("largest_difference", gap)
     print(f"{job}: largest difference {gap:.2e} in {name}")

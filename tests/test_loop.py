@@ -55,6 +55,7 @@ def test_a_run_that_was_stopped_goes_on_exactly(model, changes, tmp_path):
     dataset = dataset_for(model)
     config = tiny_config(model, dataset, **changes)
     straight = snapshot(advance(config, dataset, fresh(config, dataset), 9))
+    assert (straight[1]["steps"], straight[1]["images_seen"]) == (9, 9 * BATCH)
     first = advance(config, dataset, fresh(config, dataset), 5)
     path = checkpoint.save(tmp_path, first, keep=3)
     second = fresh(config.but(seed=config.seed), dataset)
@@ -268,6 +269,7 @@ def test_intervals_are_rounded_up_to_whole_batches(pictures):
     *_, last = train(config, pictures, state=state)
     assert last.complete
     assert state.images_seen == 56
+    assert state.steps == 7
 
 
 @pytest.mark.parametrize("model", models.names())

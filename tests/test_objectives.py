@@ -84,11 +84,8 @@ def test_memory_is_put_back_after_a_bad_step():
     after, _ = snapshot(state)
     assert float(state.bad_steps) == 1
     assert torch.equal(before["memory/fakes"], after["memory/fakes"])
-    assert {n.split("/")[0] for n in before if not torch.equal(before[n], after[n])} <= {
-        "meter",
-        "bad_steps",
-        "averages",
-    }
+    changed = {name.split("/")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed <= {"meter", "bad_steps", "averages"}
 
 
 def test_growth_follows_the_position_also_after_resuming(tmp_path):
