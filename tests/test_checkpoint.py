@@ -217,6 +217,16 @@ def test_saving_over_a_damaged_one_puts_it_right(state, root):
     verify(root / "0000000016")
 
 
+def test_every_file_is_on_disk_before_the_final_name(state, tmp_path, monkeypatch):
+    calls = []
+    sync, rename = os.fsync, os.rename
+    monkeypatch.setattr(os, "fsync", lambda handle: calls.append(os.fstat(handle).st_ino) or sync(handle))
+    monkeypatch.setattr(os, "rename", lambda old, new: calls.append("rename") or rename(old, new))
+    path = save(tmp_path, state, keep=3)
+    files = [(path / name).stat().st_ino for name in FILES]
+    assert calls == [*files, path.stat().st_ino, "rename", tmp_path.stat().st_ino]
+
+
 CALLS = ["fsync", "rename", "mkdir", "write"]
 
 
