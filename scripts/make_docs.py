@@ -1,4 +1,4 @@
-"""Write the generated parts of the docs: tables of settings and architectures, the package tree. `--check` only compares."""
+"""Write the generated docs: settings, architectures, the package tree; `--check` only compares."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ def settings() -> str:
     )
     presets = ([f"`{name}`", (make.__doc__ or "").strip()] for name, make in PRESETS.items())
     return (
-        f"# Settings\n\n{WRITTEN}\nOn the command line `--set NAME=VALUE`, in Python `settings={{NAME: VALUE}}`, in a TOML file\n"
-        "`NAME = VALUE`. What is worked out follows from the source and the machine; `--dry-run` prints it. `none` unsets.\n"
+        f"# Settings\n\n{WRITTEN}\nOn the command line `--set NAME=VALUE`, in Python `settings={{NAME: VALUE}}`,\n"
+        "in a TOML file `NAME = VALUE`; `none` unsets. What is worked out follows from the source and the machine;\n"
+        "`--dry-run` prints it.\n"
         "Sizes of the networks, `network.*`, are in [architectures.md](architectures.md).\n\n"
         + table(["setting", "takes", "default", "what it does"], rows)
         + "\n## Presets\n\n"
