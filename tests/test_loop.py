@@ -7,13 +7,15 @@ import pytest
 import torch
 
 from ganvas import models
-from ganvas.config import LOSSES
+from ganvas.config import LOSSES, BalanceConfig
 from ganvas.data.stream import Stream
 from ganvas.events import Finished, Progress, Samples, Saved, Score, Started
 from ganvas.training import checkpoint
+from ganvas.training.balance import Balance
 from ganvas.training.draws import Draws
 from ganvas.training.engine import Engine
 from ganvas.training.loop import _Run, train
+from ganvas.training.objectives import Step
 from ganvas.training.state import State
 from ganvas.training.step import Stepper
 from tiny import BATCH, advance, dataset_for, differing, fresh, make_pictures, make_points, snapshot, tiny_config
@@ -315,3 +317,37 @@ def test_one_phase_moves_only_its_own_networks(pictures):
         moved = {name for name in weights if not torch.equal(before[name], after[name])}
         assert moved
         assert {name.removeprefix("networks/").split(".")[0] for name in moved} == set(phase.trains)
+
+
+def test_balance_holds_the_discriminator_while_it_wins_and_lets_go():
+    balance = Balance(BalanceConfig(skip_above=0.6))
+    wins = {"discriminator/wins": torch.tensor(1.0)}
+    balance.observe(wins)
+    assert balance.strength == pytest.approx(0.99 * 0.5 + 0.01, abs=1e-12)
+    assert not balance.holds("discriminator")
+    for _ in range(30):
+        balance.observe(wins)
+    assert balance.holds("discriminator")
+    assert not balance.holds("generator")
+    for _ in range(60):
+        balance.observe({})
+    assert not balance.holds("discriminator")
+
+
+def test_wins_are_real_samples_above_fakes(pictures):
+    config = tiny_config("lean", pictures)
+    state = fresh(config, pictures)
+    _, stats = state.phases[0].loss(
+        Step(state.networks, Stream(pictures, 0, BATCH).batch(0), Draws(0, 0, BATCH), 0, 0.0, {})
+    )
+    assert torch.equal(stats["wins"], (stats["real_logits"] > stats["fake_logits"]).float())
+
+
+def test_the_average_by_hand(pictures):
+    config = tiny_config("lean", pictures, average={"half_life_images": 4.0, "ramp": 10.0})
+    state = fresh(config, pictures)
+    before = snapshot(state)[0]["averages/generator.expand.weight"]
+    advance(config, pictures, state, 1)
+    now = state.networks["generator"].expand.weight.detach()
+    expected = 0.25 * before + 0.75 * now  # eight images are two half-lives
+    torch.testing.assert_close(state.averages["generator"].expand.weight, expected, atol=1e-7, rtol=0)
