@@ -59,7 +59,7 @@ def poison_real(state, stepper, index, value):
 
 
 def poison_gradient(state, stepper, index, value):
-    weight = next(iter(state.trained(state.phases[0]).values()))
+    weight = next(iter(state.weights[state.phases[0].name].values()))
     weight.requires_grad_().register_hook(lambda gradient: torch.full_like(gradient, value))
 
 
@@ -114,7 +114,7 @@ def test_a_good_step_is_not_counted():
 def test_a_bad_step_of_one_player_leaves_the_other_alone():
     config, dataset, state = begin("lean")
     before, _ = snapshot(state)
-    weight = next(iter(state.trained(state.phases[0]).values()))
+    weight = next(iter(state.weights[state.phases[0].name].values()))
     weight.requires_grad_().register_hook(lambda gradient: gradient * float("nan"))
     Stepper(config, dataset, state, Engine()).step()
     moved = {name.split(".")[0] for name in differing((before, {}), (snapshot(state)[0], {}))}

@@ -147,6 +147,13 @@ def test_the_control_itself_finds_no_difference_when_nothing_is_changed():
 def test_nothing_in_a_state_is_forgotten():
     """Whatever a state gains must be put into its two halves, or be said here to follow from the config."""
     follows = {"device", "architecture", "phases"}
+    follows |= {
+        "weights",
+        "parameters",
+        "averaged_weights",
+        "averaged_buffers",
+        "_buffers",
+    }  # lists of what the networks and averages hold
     saved = {"networks", "averages", "memory", "optimisers", "balance", "meter", "bad_steps", "images_seen", "steps"}
     saved |= {"lr_scale", "rollbacks", "best"}
     _, _, state = _half_way()

@@ -141,7 +141,7 @@ class SaveConfig(Settings):
     keep: int = setting(3, "Newest checkpoints to keep, besides the best.", ge=2)
     samples_every_images: int | None = setting(
         None,
-        "Images between sample sheets; by default 24 sheets a run.",
+        "Images between sample sheets; by default 16 sheets a run.",
         unit="images",
         ge=1,
     )

@@ -60,7 +60,7 @@ def encode_png(image: np.ndarray) -> bytes:
     """One picture, uint8 [H, W, C], as the bytes of a PNG file."""
     pixels = image[:, :, 0] if image.shape[2] == 1 else image
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels), MODES[image.shape[2]]).save(buffer, "PNG")
+    Image.fromarray(np.ascontiguousarray(pixels), MODES[image.shape[2]]).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
 
 

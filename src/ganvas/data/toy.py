@@ -65,7 +65,7 @@ def spiral() -> Toy:
 def sine() -> Toy:
     """The sine curve: x uniform in [0, 2 pi], y = sin x, jitter of std 0.02 on both."""
     x = np.linspace(0, math.tau, 20_001)
-    line = _equal_arcs(np.stack([x, np.sin(x)], 1), 2_001)
+    line = _equal_arcs(np.stack([x, np.sin(x)], 1), 1_001)
     return Toy(line, 0.02, np.full(len(line), 1 / len(line)), curve=True)
 
 

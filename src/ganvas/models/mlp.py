@@ -86,6 +86,8 @@ class Discriminator(nn.Module):
         self.features = FourierFeatures(size, frequencies, low, high) if frequencies else nn.Identity()
         self.layers = _layers([size + 2 * frequencies, *config.discriminator_widths, 1], config.activation)
         he_normal(self.layers, 0.0 if config.activation == "relu" else SLOPE)
+        # A bias here would shift all logits alike: a relativistic loss gives it no gradient, only rounding noise.
+        self.layers[-1].register_parameter("bias", None)
 
     def forward(self, samples: Tensor) -> Tensor:
         """[N, ...] to [N]."""

@@ -24,6 +24,7 @@ from ganvas.training.step import Stepper
 
 LIMITS = {"small": 32, "medium": 64, "large": 128}  # pixels along a side that `size` allows
 MEASURE_SECONDS = 1.0  # per number of threads
+SHEETS = 16  # sample sheets of a run
 MARGIN = 0.95  # of the minutes asked for; the rest is for sheets and saves
 REPORT_SECONDS = 3.0  # to write the report
 
@@ -114,7 +115,7 @@ def with_machine(config: RunConfig, dataset: Dataset, engine: Engine) -> RunConf
     def whole(count: float) -> int:
         return max(1, round(count / batch)) * batch
 
-    sheet = whole(config.save.samples_every_images or total / 24)
+    sheet = whole(config.save.samples_every_images or total / SHEETS)
     minute = speed.images_per_second * 60 if speed else total / 4
     save = config.save.every_images or sheet * max(1, min(6, round(minute / sheet)))
     report = config.save.report_every_images or min(total / 100, speed.images_per_second if speed else total)

@@ -18,7 +18,8 @@ from ganvas.layers import recompute_statistics
 from ganvas.models import latent_size
 from ganvas.training.draws import generator
 
-BLOCK = 64  # samples made at once: always whole blocks, so that a sample does not depend on how many are asked for
+BLOCK = 64  # pictures made at once: always whole blocks, so that one does not depend on how many are asked for
+POINT_BLOCK = 1024  # the same for points
 
 
 def latents(count: int, size: int, *, seed: int, first: int = 0, truncation: float | None = None) -> np.ndarray:
@@ -76,10 +77,11 @@ def draw(network: nn.Module, rows: np.ndarray, scaling: Scaling | None) -> np.nd
         uint8 [N, H, W, C], or float32 [N, 2] in data units.
     """
     device = next(network.parameters()).device
+    size = BLOCK if scaling is None else POINT_BLOCK
     made: list[np.ndarray] = []
-    for start in range(0, len(rows), BLOCK):
-        block = rows[start : start + BLOCK]
-        padded = np.zeros((BLOCK, rows.shape[1]), np.float32)
+    for start in range(0, len(rows), size):
+        block = rows[start : start + size]
+        padded = np.zeros((size, rows.shape[1]), np.float32)
         padded[: len(block)] = block
         output = network(torch.from_numpy(padded).to(device))
         largest: Tensor = output[-1] if isinstance(output, list) else output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -38,6 +39,13 @@ class State:
         objective = OBJECTIVES[self.architecture.objective](config, self.architecture)
         self.phases = objective.phases
         self.memory = {name: tensor.to(self.device) for name, tensor in objective.memory.items()}
+        # Walking through modules costs more than a small network's arithmetic: the lists are made once.
+        self.weights = {phase.name: self._trained(phase) for phase in self.phases}
+        self.parameters = {role: list(network.parameters()) for role, network in self.networks.items()}
+        pairs = [(average, self.networks[role]) for role, average in self.averages.items()]
+        self.averaged_weights = _side_by_side([(a.parameters(), n.parameters()) for a, n in pairs])
+        self.averaged_buffers = _side_by_side([(a.buffers(), n.buffers()) for a, n in pairs])
+        self._buffers = list(self.networks.buffers())
         self.optimisers = {phase.name: self._optimiser(phase, config) for phase in self.phases}
         self.balance = Balance(config.balance)
         self.meter = Meter(self.device)
@@ -48,7 +56,7 @@ class State:
         self.rollbacks = 0
         self.best: tuple[int, float] | None = None  # position and loss of the best score
 
-    def trained(self, phase: Phase) -> dict[str, nn.Parameter]:
+    def _trained(self, phase: Phase) -> dict[str, nn.Parameter]:
         """The weights that a phase moves, by name."""
         return {
             f"{role}.{name}": weight for role in phase.trains for name, weight in self.networks[role].named_parameters()
@@ -57,7 +65,7 @@ class State:
     def _optimiser(self, phase: Phase, config: RunConfig) -> torch.optim.Adam:
         settings = config.optimiser
         return torch.optim.Adam(
-            list(self.trained(phase).values()),
+            list(self.weights[phase.name].values()),
             settings.discriminator_lr if phase.player == "discriminator" else settings.generator_lr,
             betas=(float(settings.beta1), float(settings.beta2)),
             fused=True,
@@ -65,7 +73,7 @@ class State:
 
     def statistics(self) -> list[Tensor]:
         """Everything besides weights that a forward pass may change: buffers of the networks, and the memory."""
-        return [*self.networks.buffers(), *self.memory.values()]
+        return [*self._buffers, *self.memory.values()]
 
     def tensors(self) -> dict[str, Tensor]:
         """A copy of every tensor of the state by name; copies, since weights may be shared and files hold each once."""
@@ -74,7 +82,7 @@ class State:
             named |= {f"{part}/{name}": tensor for name, tensor in networks.state_dict().items()}
         for phase in self.phases:
             optimiser = self.optimisers[phase.name]
-            for name, weight in self.trained(phase).items():
+            for name, weight in self.weights[phase.name].items():
                 for key, value in optimiser.state[weight].items():
                     named[f"optimisers/{phase.name}/{name}/{key}"] = value
         named |= {f"memory/{name}": tensor for name, tensor in self.memory.items()}
@@ -112,10 +120,15 @@ class State:
     def _load_optimiser(self, phase: Phase, tensors: dict[str, Tensor]) -> None:
         optimiser = self.optimisers[phase.name]
         optimiser.state.clear()
-        for name, weight in self.trained(phase).items():
+        for name, weight in self.weights[phase.name].items():
             values = _under(tensors, f"{name}/")
             if values:
                 optimiser.state[weight] = {key: _laid_out_like(weight, v) for key, v in values.items()}
+
+
+def _side_by_side(pairs: list[tuple[Iterable[Tensor], Iterable[Tensor]]]) -> tuple[list[Tensor], list[Tensor]]:
+    """All that is averaged, and what each of it is the average of."""
+    return [tensor for kept, _ in pairs for tensor in kept], [tensor for _, current in pairs for tensor in current]
 
 
 def _laid_out_like(weight: Tensor, value: Tensor) -> Tensor:

@@ -46,8 +46,9 @@ class Stepper:
         for phase in state.phases:
             if state.steps % phase.every == 0 and not state.balance.holds(phase.player):
                 bad = torch.maximum(bad, self.run_phase(phase, step, stats))
-        for tensor, old in zip(state.statistics(), before, strict=True):
-            tensor.copy_(torch.where(bad > 0, old, tensor))
+        if engine.device.type != "cpu" or bool(bad):  # on a GPU, asking would mean waiting
+            for tensor, old in zip(state.statistics(), before, strict=True):
+                tensor.copy_(torch.where(bad > 0, old, tensor))
         state.bad_steps = 0.95 * state.bad_steps + bad
         self.bad = bad
         self.update_averages()
@@ -63,9 +64,10 @@ class Stepper:
         `step` puts back what forward passes have changed. All on the device, without waiting for it.
         """
         state = self.state
-        for role, network in state.networks.items():
-            network.requires_grad_(role in phase.trains)
-        weights = list(state.trained(phase).values())
+        for role, parameters in state.parameters.items():
+            for parameter in parameters:
+                parameter.requires_grad = role in phase.trains
+        weights = list(state.weights[phase.name].values())
         losses, seen = phase.loss(step)
         loss = losses.mean()
         optimiser = state.optimisers[phase.name]
@@ -73,10 +75,10 @@ class Stepper:
         loss.backward()  # type: ignore[no-untyped-call]
         # Running variances overflow long before gradients do: a loss that is not a number stands for them too.
         floats = [tensor for tensor in state.statistics() if tensor.is_floating_point()]
-        watched = loss.detach() + 0 * torch.nn.utils.get_total_norm(floats, float("inf"))
+        watched = loss.detach() + 0 * _largest(floats) if floats else loss.detach()
         shared_loss = self.engine.sum_gradients(weights, watched)
         gradients = [weight.grad for weight in weights if weight.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
+        norm = torch.stack(torch._foreach_norm(gradients)).norm()
         bad = (~torch.isfinite(norm + shared_loss)).float()
         self.set_learning_rate(optimiser, phase, step.progress)
         optimiser.found_inf = bad  # type: ignore[attr-defined]  # a fused optimiser then leaves everything as it is
@@ -102,8 +104,13 @@ class Stepper:
         average, state = self.config.average, self.state
         half_life = min(average.half_life_images, average.ramp * (state.images_seen + self.batch))
         keep = 0.5 ** (self.batch / half_life)
-        for role, averaged in state.averages.items():
-            network = state.networks[role]
-            torch._foreach_lerp_(list(averaged.parameters()), list(network.parameters()), 1 - keep)
-            for kept, current in zip(averaged.buffers(), network.buffers(), strict=True):
-                kept.copy_(current)
+        averages, weights = state.averaged_weights
+        torch._foreach_lerp_(averages, weights, 1 - keep)
+        kept, buffers = state.averaged_buffers
+        if kept:
+            torch._foreach_copy_(kept, buffers)
+
+
+def _largest(tensors: list[Tensor]) -> Tensor:
+    """The largest absolute value in the tensors; not a number if any is."""
+    return torch.stack(torch._foreach_norm(tensors, float("inf"))).max()
