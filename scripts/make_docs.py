@@ -37,7 +37,7 @@ def settings() -> str:
     rows = (
         [f"`{name}`", takes, shown(default), text] for name, takes, default, text in describe() if name != "network"
     )
-    presets = ([f"`{name}`", (make.__doc__ or "").strip()] for name, make in PRESETS.items())
+    presets = ([f"`{name}`", " ".join((make.__doc__ or "").split())] for name, make in PRESETS.items())
     return (
         f"# Settings\n\n{WRITTEN}\nOn the command line `--set NAME=VALUE`, in Python `settings={{NAME: VALUE}}`,\n"
         "in a TOML file `NAME = VALUE`; `none` unsets. What is worked out follows from the source and the machine;\n"

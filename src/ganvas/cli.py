@@ -248,7 +248,10 @@ class Presets:
         """Print a table."""
         from ganvas.presets import PRESETS
 
-        print_table(["preset", "what for"], [[name, (make.__doc__ or "").strip()] for name, make in PRESETS.items()])
+        print_table(
+            ["preset", "what for"],
+            [[name, (make.__doc__ or "").split("\n")[0].strip()] for name, make in PRESETS.items()],
+        )
         return 0
 
 

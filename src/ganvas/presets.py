@@ -33,12 +33,19 @@ def pictures() -> RunConfig:
 
 
 def digits() -> RunConfig:
-    """The carried handwritten digits, two minutes on a CPU."""
+    """The carried handwritten digits, two minutes on a CPU.
+
+    Measured 2026-11-23 (docs/experiments.md): Frechet distance 1.5 on digit-classifier features after 240 CPU-seconds
+    on one thread, where DCGAN has 22.5 and the training digits themselves 0.1.
+    """
     return pictures().but(source="digits", minutes=2)
 
 
 def sine() -> RunConfig:
-    """The sine curve, half a minute on one thread."""
+    """The sine curve, half a minute on one thread.
+
+    Measured 2026-11-23 (docs/experiments.md): 99 % of the points near the curve, 64 of 64 arcs.
+    """
     return ring().but(
         source="sine",
         minutes=0.5,
@@ -54,7 +61,10 @@ def sine() -> RunConfig:
 
 
 def ring() -> RunConfig:
-    """Eight Gaussians on a circle, one minute on one thread."""
+    """Eight Gaussians on a circle, one minute on one thread.
+
+    Measured 2026-11-23 (docs/experiments.md): 8 of 8 modes, 95 to 96 % of the points of high quality.
+    """
     return RunConfig(
         source="ring",
         model="mlp",
@@ -68,7 +78,10 @@ def ring() -> RunConfig:
 
 
 def grid() -> RunConfig:
-    """25 Gaussians on a grid, one minute on one thread."""
+    """25 Gaussians on a grid, one minute on one thread.
+
+    Measured 2026-11-23 (docs/experiments.md): 25 of 25 modes, 93 to 94 % of the points of high quality.
+    """
     return ring().but(source="grid")
 
 
