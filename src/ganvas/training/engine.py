@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -94,9 +95,14 @@ class Engine:
                         module.forward = _WholeBatch(module)  # type: ignore[method-assign,assignment]
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the group.
+
+        A gloo worker thread may still hold the tensors of the last collective; should the interpreter end at just
+        that moment, the thread aborts the process. It lets go within milliseconds, so wait for it.
+        """
         if self.processes > 1:
             distributed.destroy_process_group()
+            time.sleep(0.5)
 
 
 def start(device: torch.device) -> Engine:
