@@ -91,7 +91,7 @@ class Game:
         """The discriminator's loss with its penalties."""
         penalties = self.penalty_weights(step)
         real = self.blur(step, "real", step.batch["real"])
-        fake = _each(self.blur(step, "fake", self.fakes(step)), Tensor.detach)
+        fake = _each(self.fakes(step), Tensor.detach)
         if penalties["r1"] or penalties["r2"]:
             real, fake = _leaves(real), _leaves(fake)
         real_logits, fake_logits = self.judge(step, real, fake)
@@ -114,7 +114,7 @@ class Game:
         A relativistic loss compares with the real logits that the discriminator's phase has just worked out, one
         update of it ago: a forward pass saved, and no difference seen.
         """
-        fake_logits = self.logits(step, self.blur(step, "fake", self.fakes(step)), "fake")
+        fake_logits = self.logits(step, self.fakes(step), "fake")
         real_logits = step.scratch.get("real_logits")
         if real_logits is None:  # the discriminator sat this step out
             with torch.no_grad():
@@ -122,10 +122,11 @@ class Game:
         return self.adversarial.generator(real_logits, fake_logits), {}
 
     def fakes(self, step: Step) -> Samples:
-        """Generated samples [N, ...], made once a step: the generator does not move before its own phase."""
+        """Generated samples [N, ...] as the discriminator sees them, made once a step: the generator moves last."""
         if "fakes" not in step.scratch:
             generator = step.networks["generator"].requires_grad_(True)
-            step.scratch["fakes"] = generator(step.draws.normal("latents", latent_size(generator)))
+            made = generator(step.draws.normal("latents", latent_size(generator)))
+            step.scratch["fakes"] = self.blur(step, "fake", made)
         return step.scratch["fakes"]
 
     def blur(self, step: Step, side: str, samples: Samples) -> Samples:

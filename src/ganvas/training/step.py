@@ -46,7 +46,7 @@ class Stepper:
         for phase in state.phases:
             if state.steps % phase.every == 0 and not state.balance.holds(phase.player):
                 bad = torch.maximum(bad, self.run_phase(phase, step, stats))
-        if engine.device.type != "cpu" or bool(bad):  # on a GPU, asking would mean waiting
+        if self.may_be(bad):
             for tensor, old in zip(state.statistics(), before, strict=True):
                 tensor.copy_(torch.where(bad > 0, old, tensor))
         state.bad_steps = 0.95 * state.bad_steps + bad
@@ -85,8 +85,14 @@ class Stepper:
         optimiser.step()
         named = {f"{phase.name}/{name}": value for name, value in seen.items()}
         means = self.engine.mean(named) | {f"{phase.name}/loss": shared_loss, f"{phase.name}/gradient": norm}
-        stats |= {name: torch.where(bad > 0, torch.zeros_like(value), value) for name, value in means.items()}
+        if self.may_be(bad):
+            means = {name: torch.where(bad > 0, torch.zeros_like(value), value) for name, value in means.items()}
+        stats |= means
         return bad
+
+    def may_be(self, bad: Tensor) -> bool:
+        """Whether a step may have been bad: known on a CPU; on a GPU asking would mean waiting, so it may."""
+        return self.engine.device.type != "cpu" or bool(bad)
 
     def set_learning_rate(self, optimiser: torch.optim.Adam, phase: Phase, progress: float) -> None:
         """Learning rate as a function of the position, and of the rollbacks so far."""
