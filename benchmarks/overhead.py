@@ -22,11 +22,11 @@ from ganvas.training import resolve
 from ganvas.training.loop import train
 from ganvas.training.schedules import instance_noise
 
-STEPS = 100
+STEPS = 250  # about as many as lie between two sheets of a half-minute run
 
 
 def bare(config, dataset) -> Iterator[None]:
-    """A hundred steps at a time, as one would write them by hand."""
+    """Steps, as one would write them by hand."""
     networks = models.build(config, dataset.shape)
     generator, discriminator = networks["generator"], networks["discriminator"]
     adam_g = torch.optim.Adam(generator.parameters(), lr=1e-3, betas=(0.0, 0.99), fused=True)
@@ -58,7 +58,7 @@ def bare(config, dataset) -> Iterator[None]:
 
 
 def ours(config, dataset) -> Iterator[None]:
-    """A hundred steps at a time of the real loop, with reports, sheets and scores as often as in a half-minute run."""
+    """Steps of the real loop, with reports, sheets and scores as often as in a half-minute run."""
     for event in train(config, dataset):
         if type(event).__name__ == "Progress":
             yield None
@@ -72,11 +72,11 @@ def main() -> None:
     resolve.keep_memory()
     config = presets.configure("sine")
     dataset = api.read_source(config)
-    hundred = STEPS * config.batch_size
+    stretch = STEPS * config.batch_size
     config = resolve.with_source(config, dataset).but(
-        total_images=30 * hundred,
+        total_images=30 * stretch,
         threads=1,
-        save={"report_every_images": hundred, "samples_every_images": hundred, "every_images": 6 * hundred},
+        save={"report_every_images": stretch, "samples_every_images": stretch, "every_images": 6 * stretch},
     )
     loops = {"bare": bare(config, dataset), "ganvas": ours(config, dataset)}
     seconds: dict[str, list[float]] = {name: [] for name in loops}
