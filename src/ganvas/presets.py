@@ -63,7 +63,7 @@ def sine() -> RunConfig:
 def ring() -> RunConfig:
     """Eight Gaussians on a circle, one minute on one thread.
 
-    Measured 2026-11-23 (docs/experiments.md): 8 of 8 modes, 95 to 96 % of the points of high quality.
+    Measured 2026-11-23 (docs/experiments.md): 8 of 8 modes, 94 to 96 % of the points of high quality.
     """
     return RunConfig(
         source="ring",
@@ -80,7 +80,7 @@ def ring() -> RunConfig:
 def grid() -> RunConfig:
     """25 Gaussians on a grid, one minute on one thread.
 
-    Measured 2026-11-23 (docs/experiments.md): 25 of 25 modes, 93 to 94 % of the points of high quality.
+    Measured 2026-11-23 (docs/experiments.md): 25 of 25 modes, 93 to 95 % of the points of high quality.
     """
     return ring().but(source="grid")
 
