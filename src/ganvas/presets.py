@@ -36,7 +36,7 @@ def digits() -> RunConfig:
     """The carried handwritten digits, two minutes on a CPU.
 
     Measured 2026-11-23 (docs/experiments.md): Frechet distance 1.5 on digit-classifier features after 240 CPU-seconds
-    on one thread, where DCGAN has 22.5 and the training digits themselves 0.1.
+    on one thread, where DCGAN has 22.5 (one seed) and the training digits themselves 0.1.
     """
     return pictures().but(source="digits", minutes=2)
 
