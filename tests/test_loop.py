@@ -16,8 +16,10 @@ from ganvas.training.draws import Draws
 from ganvas.training.engine import Engine
 from ganvas.training.loop import _Run, train
 from ganvas.training.objectives import Step
+from ganvas.training.remedies import Care, Controls
 from ganvas.training.state import State
 from ganvas.training.step import Stepper
+from ganvas.training.vitals import Vitals
 from tiny import BATCH, advance, dataset_for, differing, fresh, make_pictures, make_points, snapshot, tiny_config
 
 
@@ -83,6 +85,9 @@ def _half_way():
     state = fresh(config, dataset)
     state.bad_steps += 1.5
     state.lr_scale, state.rollbacks, state.best = 0.5, 1, (0, 9.5)
+    state.meter.reported = {"generator/loss": (1.5, 2)}
+    state.history = [Vitals(images_seen=8, progress=0.1, steps=1, loss=9.0, diversity=0.4, coverage=0.3, contrast=1.0)]
+    state.care = Care(Controls(discriminator_lr=0.25, penalty=4.0), fault="mode collapse", tried=2, wait=1)
     return config, dataset, advance(config, dataset, state, 5)
 
 
@@ -102,6 +107,12 @@ def _control_cases():
 
 def _other_number(value):
     match value:
+        case {"controls": dict()}:
+            return value | {"wait": value["wait"] + 1}
+        case [dict(first)]:
+            return [first | {"loss": first["loss"] * 2}]
+        case dict() if all(isinstance(v, list) for v in value.values()):
+            return {name: [a + 1, b] for name, (a, b) in value.items()}
         case dict():
             return {name: count + 1 for name, count in value.items()}
         case list():
@@ -155,11 +166,11 @@ def test_nothing_in_a_state_is_forgotten():
         "_buffers",
     }  # lists of what the networks and averages hold
     saved = {"networks", "averages", "memory", "optimisers", "balance", "meter", "bad_steps", "images_seen", "steps"}
-    saved |= {"lr_scale", "rollbacks", "best"}
+    saved |= {"lr_scale", "rollbacks", "best", "history", "care"}
     _, _, state = _half_way()
     assert set(vars(state)) == follows | saved
     assert set(vars(state.balance)) == {"config", "strength"}
-    assert set(vars(state.meter)) == {"device", "sums", "counts"}
+    assert set(vars(state.meter)) == {"device", "sums", "counts", "reported"}
 
 
 @pytest.mark.parametrize("kind", ["pictures", "points"])
@@ -228,7 +239,7 @@ def test_looking_and_saving_change_nothing(model, tmp_path):
     run = _Run(config, dataset, state, Engine(), tmp_path)
     assert any(isinstance(event, Samples) for event in run.show())
     assert any(isinstance(event, Saved) for event in run.save())
-    assert set(differing(before, snapshot(state))) <= {"best"}
+    assert set(differing(before, snapshot(state))) <= {"best", "history"}
     assert modes == [module.training for module in [*state.networks.modules(), *state.averages.modules()]]
     assert torch.equal(rng, torch.get_rng_state())
 
@@ -243,7 +254,7 @@ def test_how_often_a_run_is_looked_at_and_saved_changes_no_weight(model, tmp_pat
         state = fresh(each, dataset)
         list(train(each, dataset, state=state, checkpoints=folder))
         ends.append(snapshot(state))
-    assert set(differing(*ends)) <= {"best"}
+    assert set(differing(*ends)) <= {"best", "history"}
 
 
 def test_events_come_in_order_at_their_positions(points, tmp_path):
@@ -258,7 +269,7 @@ def test_events_come_in_order_at_their_positions(points, tmp_path):
         Started: [0],
         Progress: [16, 32, 48, 64, 80, 96],
         Samples: [0, 48, 96],
-        Score: [0, 48, 96],
+        Score: [32, 64, 96],
         Saved: [0, 32, 64, 96],
         Finished: [96],
     }

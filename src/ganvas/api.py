@@ -216,7 +216,7 @@ def load(path: str | Path, *, device: str = "cpu", checkpoint_at: int | None = N
         found = checkpoint.newest_good(run.checkpoints)
         folder = found.path if found else None
     else:
-        folder = run.checkpoints / f"{checkpoint_at:010d}"
+        folder = checkpoint.folder(run.checkpoints, checkpoint_at)
         if folder not in checkpoint.folders(run.checkpoints):
             there = ", ".join(str(int(p.name)) for p in checkpoint.folders(run.checkpoints)) or "none"
             raise RunError(f"{path} has no checkpoint at {checkpoint_at} images; there are: {there}.")

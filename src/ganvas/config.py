@@ -154,6 +154,23 @@ class SaveConfig(Settings):
     )
 
 
+class SteadyConfig(Settings):
+    """How a run is watched, and put right."""
+
+    mode: Literal["auto", "warn", "off"] = setting(
+        "auto", "What to do about trouble: put it right and say so, say so only, or nothing."
+    )
+    every_images: int | None = setting(
+        None, "Images between checkups; by default 32 checkups a run.", unit="images", ge=1
+    )
+    held_out: int | None = setting(
+        None, "Pictures kept apart from training, to see memorising by; by default 5 %, at most 500.", ge=0
+    )
+    patience: float | None = setting(
+        None, "End the run when the score has not improved for this share of it; off by default.", gt=0, le=1
+    )
+
+
 class RunConfig(Settings):
     """Everything that decides a run: resolved, on one machine, it gives the same weights bit for bit."""
 
@@ -182,6 +199,7 @@ class RunConfig(Settings):
     augment: AugmentConfig = AugmentConfig()
     average: AverageConfig = AverageConfig()
     save: SaveConfig = SaveConfig()
+    steady: SteadyConfig = SteadyConfig()
 
     @field_validator("network")
     @classmethod

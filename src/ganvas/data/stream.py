@@ -35,6 +35,12 @@ class Scaling:
         return data
 
 
+def split(count: int, held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on, and rows kept apart to see memorising by; the same in every process and at every start."""
+    order = np.random.default_rng([seed, 2]).permutation(count)
+    return np.sort(order[held_out:]), order[:held_out]
+
+
 @dataclass
 class Stream:
     """Reads one epoch after another, each in its own random order.
@@ -49,11 +55,13 @@ class Stream:
     rank: int = 0
     processes: int = 1
     flip: bool = False
+    held_out: int = 0
     _epoch: int = field(default=-1, init=False)
     _order: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64), init=False)
 
     def __post_init__(self) -> None:
         """Points are few: scale them once. Pictures stay on disk, in uint8."""
+        self._rows, _ = split(len(self.dataset.samples), self.held_out, self.seed)
         pictures = self.dataset.is_pictures
         self._samples = (
             self.dataset.samples if pictures else Scaling.of(self.dataset.samples).shrink(self.dataset.samples)
@@ -73,7 +81,7 @@ class Stream:
         return batch
 
     def _indices(self, places: np.ndarray) -> np.ndarray:
-        count = len(self._samples)
+        count = len(self._rows)
         first, last = int(places[0]) // count, int(places[-1]) // count
         parts = []
         for epoch in range(first, last + 1):
@@ -83,7 +91,7 @@ class Stream:
 
     def _epoch_order(self, epoch: int) -> np.ndarray:
         if epoch != self._epoch:
-            self._order = np.random.default_rng([self.seed, epoch, 1]).permutation(len(self._samples))
+            self._order = np.random.default_rng([self.seed, epoch, 1]).permutation(self._rows)
             self._epoch = epoch
         return self._order
 

@@ -22,13 +22,12 @@ class Balance:
     def __init__(self, config: BalanceConfig):
         self.config, self.strength = config, 0.5
 
-    def holds(self, player: str) -> bool:
-        """Whether a player sits out the next step."""
-        limit = self.config.skip_above
-        return player == "discriminator" and limit is not None and self.strength > limit
+    def holds(self, player: str, limit: float = 1.0) -> bool:
+        """Whether a player sits out the next step; `limit` is what a remedy asks for, 1 for nothing."""
+        return player == "discriminator" and self.strength > min(limit, self.config.skip_above or 1.0)
 
-    def observe(self, stats: Mapping[str, Tensor]) -> None:
+    def observe(self, stats: Mapping[str, Tensor], limit: float = 1.0) -> None:
         """Take in the statistics of one step, averaged over all processes; costs a synchronisation only when on."""
-        if self.config.skip_above is not None:
+        if min(limit, self.config.skip_above or 1.0) < 1:
             wins = stats.get("discriminator/wins")
             self.strength = MEMORY * self.strength + (1 - MEMORY) * (0.5 if wins is None else float(wins))

@@ -47,13 +47,18 @@ def folders(root: Path) -> list[Path]:
     return sorted(p for p in root.glob("*") if p.is_dir() and p.name.isdigit())
 
 
+def folder(root: Path, position: int) -> Path:
+    """Where the checkpoint of a position is kept."""
+    return root / f"{position:010d}"
+
+
 def save(root: Path, state: State, *, keep: int) -> Path:
     """Write the state, then remove what is no longer kept.
 
     Raises:
         RunError: when the disk is full or may not be written; checkpoints already there are untouched.
     """
-    final = root / f"{state.images_seen:010d}"
+    final = folder(root, state.images_seen)
     temporary = root / f".{final.name}.tmp-{os.getpid()}"
     aside = root / f".{final.name}.tmp-{os.getpid()}-old"
     files = {
@@ -81,6 +86,9 @@ def save(root: Path, state: State, *, keep: int) -> Path:
         shutil.rmtree(temporary, ignore_errors=True)
         size = sum(map(len, files.values()))
         raise RunError(_disk_trouble(error, root, size)) from error
+    for path in folders(root):  # a run that went back does not come by there again in the same way
+        if int(path.name) > state.images_seen:
+            shutil.rmtree(path, ignore_errors=True)
     prune(root, keep=keep, best=state.best[0] if state.best else None)
     return final
 

@@ -17,19 +17,18 @@ import torch
 
 from ganvas import models
 from ganvas.config import RunConfig
-from ganvas.data import toy
 from ganvas.data.source import Dataset
 from ganvas.data.stream import Scaling
 from ganvas.errors import TrainingFailed
 from ganvas.events import Alert, Event, Finished, Progress, Remedy, Samples, Saved, Score, Started
-from ganvas.metrics.scores import toy_scores
-from ganvas.training import checkpoint, sampler
+from ganvas.training import checkpoint, monitors, sampler
+from ganvas.training.checkup import Examiner
 from ganvas.training.engine import Engine
+from ganvas.training.remedies import GOES_BACK, MOST_RETURNS, advice, possible_controls
 from ganvas.training.state import State
 from ganvas.training.step import Stepper
 
 POINTS_PER_SAMPLE = 64  # points drawn of a 2-D set for every picture that a sheet would hold
-SCORED_POINTS = 1_000
 ROLLBACK_AT = 4.0  # decaying count of bad steps: five in a row, or a fifth of all
 MOST_ROLLBACKS = 6
 
@@ -71,11 +70,12 @@ def train(
     if state.images_seen == 0:
         yield from run.show()
         yield from run.save()  # an early word if the disk cannot be written
+        yield from run.beforehand()
     asked = False
     while state.images_seen < run.total and not asked:
         run.stepper.step()
         yield from run.due()
-        asked = engine.any(should_stop())
+        asked = engine.any(should_stop()) or run.ends_early()
     if asked and state.images_seen < run.total:
         yield from run.save()
     yield Finished(
@@ -99,21 +99,29 @@ class _Run:
         self.total = self.stepper.total
         self.every_report = self.stepper.whole(config.save.report_every_images or self.total)
         self.every_sheet = self.stepper.whole(config.save.samples_every_images or self.total)
+        self.every_checkup = self.stepper.whole(config.steady.every_images or self.total)
         self.every_save = self.stepper.whole(config.save.every_images or self.total)
         self.scaling = None if dataset.is_pictures else Scaling.of(dataset.samples)
+        self.examiner = Examiner(config, dataset, self.total) if engine.leads else None
+        self.possible = possible_controls(config, state.architecture, dataset.is_pictures)
         self.began = self.last_report = time.monotonic()
         self.last_position = state.images_seen
         self.went_back_to: int | None = None  # position of the last rollback, if nothing was saved since
 
     def due(self) -> Iterator[Event]:
-        """Reports, sheets and saves that fall on the position, and a rollback where training has broken down."""
+        """Reports, checkups, sheets and saves that fall on the position, and going back where training broke down."""
         position, last = self.state.images_seen, self.state.images_seen >= self.total
-        reports, saves = last or position % self.every_report == 0, last or position % self.every_save == 0
-        if reports:
+        saves = last or position % self.every_save == 0
+        checks = last or position % self.every_checkup == 0
+        if saves or checks or position % self.every_report == 0:
             yield self.progress()
-        if (reports or saves) and float(self.state.bad_steps) >= ROLLBACK_AT:
-            yield from self.roll_back()
-            return
+            if float(self.state.bad_steps) >= ROLLBACK_AT:
+                yield from self.roll_back()
+                return
+        if saves or checks:
+            yield from self.check_up(saves, checks)
+            if self.state.images_seen != position:  # it went back
+                return
         if last or position % self.every_sheet == 0:
             yield from self.show()
         if last or (saves and not self.stepper.bad):  # what fails may have gone wrong before: no place to go back to
@@ -139,25 +147,88 @@ class _Run:
         self.last_report, self.last_position = now, position
         return Progress(images_seen=position, stats=stats, images_per_second=speed, seconds=now - self.began)
 
+    def beforehand(self) -> Iterator[Event]:
+        """What can be said before the first step."""
+        words = monitors.too_few(len(self.dataset.samples)) if self.dataset.is_pictures else None
+        if words and self.config.steady.mode != "off":
+            yield Alert(images_seen=self.state.images_seen, monitor="too few pictures", message=words)
+
+    def check_up(self, saves: bool, checks: bool) -> Iterator[Event]:
+        """Score the samples; at the regular positions let the monitors look too, and act on what they see.
+
+        What a run does must not depend on how often it is saved, so a save alone brings a score and nothing else.
+        """
+        state, mode = self.state, self.config.steady.mode
+        vitals, scores = self.engine.share(self.examiner.examine(state) if self.examiner else None)
+        if scores:
+            yield Score(images_seen=state.images_seen, scores=scores, loss=vitals.loss)
+            if saves and (state.best is None or vitals.loss <= state.best[1]):
+                state.best = (state.images_seen, vitals.loss)
+        if not checks:
+            return
+        state.history.append(vitals.told(state.meter.checkup()))
+        if mode == "off":
+            return
+        found = monitors.findings(state.history)
+        for name, words in state.care.news(found).items():
+            hint = advice(name, self.possible) if mode == "warn" else ""
+            yield Alert(images_seen=state.images_seen, monitor=name, message=words + hint)
+        if mode == "auto":
+            yield from self.treat(found)
+
+    def treat(self, found: dict[str, str]) -> Iterator[Event]:
+        """Change one thing, and go back to the best checkpoint where the harm cannot be trained away."""
+        state = self.state
+        change = state.care.treat(found, self.possible)
+        if change is None:
+            return
+        message = f"{change.control} is now x {getattr(state.care.controls, change.control):g}: {change.why}."
+        if state.care.fault in GOES_BACK and self.go_back():
+            message += f" Training goes on from the best checkpoint, at {state.images_seen:,} images."
+        yield Remedy(images_seen=state.images_seen, action=change.control, message=message)
+        if self.last_position == self.went_back_to:
+            yield from self.save()
+
+    def go_back(self) -> bool:
+        """Become the best checkpoint, but for what has been learnt about how to train on from there."""
+        state = self.state
+        care, best = state.care, state.best
+        if self.checkpoints is None or best is None or care.returns >= MOST_RETURNS or best[0] >= state.images_seen:
+            return False
+        path = checkpoint.folder(self.checkpoints, best[0])
+        later = [vitals.loss for vitals in state.history[-2:]]
+        if not path.is_dir() or min(later) < 2 * best[1]:
+            return False
+        checkpoint.load(path, state)
+        self.engine.share(None)  # nobody writes there before everybody has read
+        care.returns += 1
+        state.care = care
+        self.last_position = self.went_back_to = state.images_seen
+        return True
+
+    def ends_early(self) -> bool:
+        """Whether the score has not improved for as long as the run was told to wait."""
+        patience, history = self.config.steady.patience, self.state.history
+        if patience is None or not history:
+            return False
+        best = min(history, key=lambda vitals: vitals.loss)
+        return history[-1].progress - best.progress >= patience
+
     def show(self) -> Iterator[Event]:
-        """Samples of the averaged network from the run's fixed latents, and their score where the truth is known."""
+        """Samples of the averaged network from the run's fixed latents."""
         if not self.engine.leads:
             return
         state = self.state
         network = state.averages[state.architecture.sampler]
-        kept = [buffer.clone() for buffer in network.buffers()]
-        sampler.settle(network, self.config.seed, self.engine.device)
         count = self.config.save.samples * (1 if self.dataset.is_pictures else POINTS_PER_SAMPLE)
         rows = sampler.latents(count, models.latent_size(network), seed=self.config.seed)
-        made = sampler.draw(network, rows, self.scaling)
-        for buffer, value in zip(network.buffers(), kept, strict=True):
-            buffer.copy_(value)  # looking must not change the state
-        network.train()
-        if self.scaling is None:
-            yield Samples(images_seen=state.images_seen, samples=made)
-        else:
-            yield self.plane(made, self.scaling)
-            yield from self.score(made)
+        with sampler.settled(network, self.config.seed, self.engine.device):
+            made = sampler.draw(network, rows, self.scaling)
+        yield (
+            Samples(images_seen=state.images_seen, samples=made)
+            if self.scaling is None
+            else self.plane(made, self.scaling)
+        )
 
     def plane(self, points: np.ndarray, scaling: Scaling) -> Samples:
         """Points with the square they are drawn in and the discriminator's surface over it."""
@@ -170,22 +241,6 @@ class _Run:
         return Samples(
             images_seen=self.state.images_seen, samples=points, surface=logits, extent=(left, right, bottom, top)
         )
-
-    def score(self, points: np.ndarray) -> Iterator[Event]:
-        """Score the points and remember the best position."""
-        truth = toy.TOYS.get(self.dataset.name)
-        if truth is None:
-            return
-        if not np.isfinite(points).all():
-            message = "Some samples are not finite, so they have no score. Try a lower optimiser.generator_lr."
-            yield Alert(images_seen=self.state.images_seen, monitor="non-finite", message=message)
-            return
-        scores = toy_scores(points[:SCORED_POINTS], truth())
-        loss = scores.pop("loss")
-        yield Score(images_seen=self.state.images_seen, scores=scores, loss=loss)
-        saved_here = self.state.images_seen % self.every_save == 0 or self.state.images_seen >= self.total
-        if saved_here and (self.state.best is None or loss <= self.state.best[1]):
-            self.state.best = (self.state.images_seen, loss)
 
     def save(self) -> Iterator[Event]:
         """Write a checkpoint."""

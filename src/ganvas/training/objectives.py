@@ -17,7 +17,8 @@ from ganvas import augment, losses
 from ganvas.config import RunConfig
 from ganvas.models import Architecture, latent_size
 from ganvas.training.draws import Draws
-from ganvas.training.schedules import cosine, instance_noise, warm_up
+from ganvas.training.remedies import Controls
+from ganvas.training.schedules import cosine, instance_noise, penalty_rule, warm_up
 
 Stats = dict[str, Tensor]
 Samples = Any  # Tensor [N, ...], or a list of them
@@ -38,6 +39,7 @@ class Step:
     index: int  # steps so far
     progress: float  # share of the run, 0 to 1
     memory: dict[str, Tensor]
+    controls: Controls = field(default_factory=Controls)  # what remedies have turned
     scratch: dict[str, Any] = field(default_factory=dict)
 
 
@@ -83,7 +85,7 @@ class Game:
 
     def __init__(self, config: RunConfig, architecture: Architecture):
         self.settings, self.augment, self.architecture = config.loss, config.augment, architecture
-        self.policy = augment.names(config.augment.policy)
+        self.asked_policy = augment.names(config.augment.policy)
         self.adversarial = losses.adversarial(config.loss.adversarial)
         self.discriminator_every = config.balance.generator_steps
 
@@ -138,28 +140,43 @@ class Game:
 
     def judge(self, step: Step, real: Samples, fake: Samples) -> tuple[Tensor, Tensor]:
         """Logits of real and fake [N] each; in one pass where the discriminator judges each sample by itself."""
-        if not self.architecture.independent or isinstance(real, list) or self.policy:
+        if not self.architecture.independent or isinstance(real, list) or self.policy(step, real):
             return self.logits(step, real, "real"), self.logits(step, fake, "fake")
         both = step.networks["discriminator"](torch.cat([real, fake]))
         return both[: len(real)], both[len(real) :]
 
     def logits(self, step: Step, samples: Samples, side: str) -> Tensor:
         """Logits [N] of samples, augmented first if the run does so."""
-        if self.policy and not isinstance(samples, list):
+        policy = self.policy(step, samples)
+        if policy:
             draws = step.draws.uniform(f"augment/{side}", augment.DRAWS)
-            samples = augment.augment(samples, draws, self.policy, self.augment.strength)
+            strength = max(self.augment.strength if self.asked_policy else 0.0, step.controls.augment)
+            samples = augment.augment(samples, draws, policy, strength)
         logits: Tensor = step.networks["discriminator"](samples)
         return logits
+
+    def policy(self, step: Step, samples: Samples) -> tuple[str, ...]:
+        """The augmentations of this step: those asked for, or all that suit pictures while a remedy wants some."""
+        if isinstance(samples, list) or samples.ndim != 4:
+            return ()
+        if self.asked_policy or not step.controls.augment:
+            return self.asked_policy
+        return ("translation", "cutout") if samples.shape[1] == 1 else ("translation", "colour", "cutout")
 
     def penalty_weights(self, step: Step) -> dict[str, float]:
         """Weight of each penalty at this step; all zero on the steps that a lazy schedule leaves out."""
         every = self.settings.penalty_every
         due = step.index // self.discriminator_every % every == 0
         factor = every * cosine(1.0, self.settings.final_penalty, step.progress) if due else 0.0
+        factor *= step.controls.penalty
         settings = self.settings
+        r1, r2 = settings.r1 or 0.0, settings.r2 or 0.0
+        if step.controls.penalty > 1 and not (r1 or r2 or settings.gradient_penalty):  # a run that asked for none
+            pixels = losses.levels(step.batch["real"])[-1][0, :1].numel()
+            r1 = r2 = max(0.02, penalty_rule(pixels))
         weights = {
-            "r1": (settings.r1 or 0.0) / 2,
-            "r2": (settings.r2 or 0.0) / 2,
+            "r1": r1 / 2,
+            "r2": r2 / 2,
             "gradient_penalty": settings.gradient_penalty,
         }
         return {name: weight * factor for name, weight in weights.items()}

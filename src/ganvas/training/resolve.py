@@ -19,12 +19,15 @@ from ganvas.config import RunConfig
 from ganvas.data.source import Dataset
 from ganvas.errors import BadSetting
 from ganvas.training.engine import Engine
+from ganvas.training.schedules import penalty_rule
 from ganvas.training.state import State
 from ganvas.training.step import Stepper
 
 LIMITS = {"small": 32, "medium": 64, "large": 128}  # pixels along a side that `size` allows
 MEASURE_SECONDS = 1.0  # per number of threads
 SHEETS = 16  # sample sheets of a run
+CHECKUPS = 32
+CHECKUP_STEPS = 30  # a checkup costs about as much as a step: fewer than one in thirty
 MARGIN = 0.95  # of the minutes asked for; the rest is for sheets and saves
 REPORT_SECONDS = 3.0  # to write the report
 
@@ -88,14 +91,27 @@ def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
         r1 = penalty_rule(pixels) if penalised and config.loss.adversarial != "wasserstein" else 0.0
     r2 = config.loss.r2 if config.loss.r2 is not None else r1
     network = models.network_config(config).model_dump(mode="json")
-    config = config.but(loss={"r1": r1, "r2": r2}, network=network)
+    config = config.but(loss={"r1": r1, "r2": r2}, network=network, steady={"held_out": held_out(config, dataset)})
     models.load(config.model).check(config)
     return config
 
 
-def penalty_rule(pixels: int) -> float:
-    """The weight of R1 and R2 for pictures of so many pixels: 0.125 at 28 x 28, in proportion."""
-    return round(0.125 * pixels / 784, 4)
+def held_out(config: RunConfig, dataset: Dataset) -> int:
+    """How many pictures are kept apart from training; none of a set too small to spare them, and none of points.
+
+    Raises:
+        BadSetting: when what is left does not fill a batch.
+    """
+    count, asked = len(dataset.samples), config.steady.held_out
+    if asked is None:
+        spare = dataset.is_pictures and config.steady.mode != "off" and count >= max(100, 2 * config.batch_size)
+        asked = min(500, count // 20) if spare else 0
+    if config.batch_size > count - asked:
+        raise BadSetting(
+            f"steady.held_out is {asked}, which leaves {count - asked} of {count} samples, fewer than a batch of "
+            f"{config.batch_size}; try --set steady.held_out=0."
+        )
+    return asked
 
 
 def with_machine(config: RunConfig, dataset: Dataset, engine: Engine) -> RunConfig:
@@ -118,11 +134,13 @@ def with_machine(config: RunConfig, dataset: Dataset, engine: Engine) -> RunConf
     sheet = whole(config.save.samples_every_images or total / SHEETS)
     minute = speed.images_per_second * 60 if speed else total / 4
     save = config.save.every_images or sheet * max(1, min(6, round(minute / sheet)))
+    checkup = config.steady.every_images or max(total / CHECKUPS, CHECKUP_STEPS * batch)
     report = config.save.report_every_images or min(total / 100, speed.images_per_second if speed else total)
     return config.but(
         threads=threads,
         total_images=total,
         save={"samples_every_images": sheet, "every_images": whole(save), "report_every_images": whole(report)},
+        steady={"every_images": whole(checkup)},
     )
 
 

@@ -6,6 +6,8 @@ Shapes: N samples, Z latent size.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -62,6 +64,19 @@ def settle(network: nn.Module, seed: int, device: torch.device) -> None:
     rows = torch.from_numpy(generator(seed, "settle").standard_normal(shape, np.float32))
     recompute_statistics(network, torch.split(rows.to(device), BLOCK))
     network.eval()
+
+
+@contextmanager
+def settled(network: nn.Module, seed: int, device: torch.device) -> Iterator[None]:
+    """The network settled for a look at its samples; its buffers are put back, since looking must change nothing."""
+    kept = [buffer.clone() for buffer in network.buffers()]
+    settle(network, seed, device)
+    try:
+        yield
+    finally:
+        for buffer, value in zip(network.buffers(), kept, strict=True):
+            buffer.copy_(value)
+        network.train()
 
 
 @torch.no_grad()

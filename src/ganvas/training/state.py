@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -14,10 +15,12 @@ from ganvas.config import RunConfig
 from ganvas.training.balance import Balance
 from ganvas.training.engine import Engine
 from ganvas.training.objectives import OBJECTIVES, Phase
+from ganvas.training.remedies import Care
+from ganvas.training.vitals import Vitals
 
 
 class State:
-    """Networks, their averages, optimisers, memory, balance, guard counts and position of one run.
+    """Networks, their averages, optimisers, memory, balance, guard counts, checkups, remedies and position of one run.
 
     `tensors` and `numbers` are its two halves on disk; `load` takes them back.
     """
@@ -55,6 +58,8 @@ class State:
         self.lr_scale = 1.0
         self.rollbacks = 0
         self.best: tuple[int, float] | None = None  # position and loss of the best score
+        self.history: list[Vitals] = []  # what every checkup found
+        self.care = Care()
 
     def _trained(self, phase: Phase) -> dict[str, nn.Parameter]:
         """The weights that a phase moves, by name."""
@@ -99,7 +104,10 @@ class State:
             "rollbacks": self.rollbacks,
             "best": list(self.best) if self.best else None,
             "strength": self.balance.strength,
+            "history": [asdict(vitals) for vitals in self.history],
+            "care": self.care.to_numbers(),
             "meter": dict(self.meter.counts),
+            "reported": {name: list(pair) for name, pair in self.meter.reported.items()},
         }
 
     def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
@@ -111,11 +119,14 @@ class State:
         self.memory = {name: t.to(self.device) for name, t in _under(tensors, "memory/").items()}
         self.meter.sums = {name: t.to(self.device) for name, t in _under(tensors, "meter/").items()}
         self.meter.counts = dict(numbers["meter"])
+        self.meter.reported = {name: (float(s), int(n)) for name, (s, n) in numbers["reported"].items()}
         self.bad_steps = tensors["bad_steps"].to(self.device)
         self.images_seen, self.steps = numbers["images_seen"], numbers["steps"]
         self.lr_scale, self.rollbacks = numbers["lr_scale"], numbers["rollbacks"]
         self.best = (int(numbers["best"][0]), float(numbers["best"][1])) if numbers["best"] else None
         self.balance.strength = numbers["strength"]
+        self.history = [Vitals.of(values) for values in numbers["history"]]
+        self.care = Care.of(numbers["care"])
 
     def _load_optimiser(self, phase: Phase, tensors: dict[str, Tensor]) -> None:
         optimiser = self.optimisers[phase.name]
@@ -143,12 +154,13 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 class Meter:
-    """Means of statistics since the last report; they stay on the device until then."""
+    """Means of statistics since the last report, and since the last checkup; they stay on the device until a report."""
 
     def __init__(self, device: torch.device):
         self.device = device
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
+        self.reported: dict[str, tuple[float, int]] = {}  # sums and counts of the reports since the last checkup
 
     def add(self, stats: dict[str, Tensor]) -> None:
         """Take in one value of each statistic."""
@@ -161,9 +173,18 @@ class Meter:
         if not self.sums:
             return {}
         values = torch.stack([value.float() for value in self.sums.values()]).tolist()  # one synchronisation
-        means = {
-            name: value if name == "skipped" else value / self.counts[name]
-            for name, value in zip(self.sums, values, strict=True)
-        }
+        sums = {name: (value, self.counts[name]) for name, value in zip(self.sums, values, strict=True)}
+        for name, (value, count) in sums.items():
+            before, counted = self.reported.get(name, (0.0, 0))
+            self.reported[name] = (before + value, counted + count)
         self.sums, self.counts = {}, {}
+        return _means(sums)
+
+    def checkup(self) -> dict[str, float]:
+        """The means of all reports since the last checkup."""
+        means, self.reported = _means(self.reported), {}
         return means
+
+
+def _means(sums: dict[str, tuple[float, int]]) -> dict[str, float]:
+    return {name: value if name == "skipped" else value / count for name, (value, count) in sums.items()}

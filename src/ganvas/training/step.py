@@ -24,7 +24,9 @@ class Stepper:
         self.total = self.whole(config.total_images or self.batch)
         self.bad = torch.zeros((), device=engine.device)  # 1 when the latest step was left out as non-finite
         flip = config.data.flip and dataset.is_pictures
-        self.stream = Stream(dataset, config.seed, self.batch, engine.rank, engine.processes, flip=flip)
+        self.stream = Stream(
+            dataset, config.seed, self.batch, engine.rank, engine.processes, flip, config.steady.held_out or 0
+        )
 
     def whole(self, images: int) -> int:
         """So many images rounded up to whole batches, so that every interval ends on a step."""
@@ -39,12 +41,14 @@ class Stepper:
         batch = {n: t.to(engine.device, non_blocking=True) for n, t in self.stream.batch(state.images_seen).items()}
         batch["real"] = state.architecture.real_view(state.networks, batch["real"])
         draws = Draws(self.config.seed, state.images_seen, self.batch, engine.rank, engine.processes, engine.device)
-        step = Step(dict(state.networks.items()), batch, draws, state.steps, progress, state.memory)
+        step = Step(
+            dict(state.networks.items()), batch, draws, state.steps, progress, state.memory, state.care.controls
+        )
         stats: dict[str, Tensor] = {}
         before = [tensor.clone() for tensor in state.statistics()]
         bad = torch.zeros((), device=engine.device)
         for phase in state.phases:
-            if state.steps % phase.every == 0 and not state.balance.holds(phase.player):
+            if state.steps % phase.every == 0 and not state.balance.holds(phase.player, state.care.controls.hold_above):
                 bad = torch.maximum(bad, self.run_phase(phase, step, stats))
         if self.may_be(bad):
             for tensor, old in zip(state.statistics(), before, strict=True):
@@ -52,7 +56,7 @@ class Stepper:
         state.bad_steps = 0.95 * state.bad_steps + bad
         self.bad = bad
         self.update_averages()
-        state.balance.observe(stats)
+        state.balance.observe(stats, state.care.controls.hold_above)
         state.meter.add(stats | {"skipped": bad})
         state.images_seen += self.batch
         state.steps += 1
@@ -95,9 +99,12 @@ class Stepper:
         return self.engine.device.type != "cpu" or bool(bad)
 
     def set_learning_rate(self, optimiser: torch.optim.Adam, phase: Phase, progress: float) -> None:
-        """Learning rate as a function of the position, and of the rollbacks so far."""
-        settings = self.config.optimiser
-        base = settings.discriminator_lr if phase.player == "discriminator" else settings.generator_lr
+        """Learning rate as a function of the position, of the rollbacks so far, and of remedies."""
+        settings, controls = self.config.optimiser, self.state.care.controls
+        if phase.player == "discriminator":
+            base = settings.discriminator_lr * controls.discriminator_lr
+        else:
+            base = settings.generator_lr * controls.generator_lr
         optimiser.param_groups[0]["lr"] = base * schedules.learning_rate(settings, progress) * self.state.lr_scale
 
     @torch.no_grad()

@@ -1,0 +1,140 @@
+"""Measures how a run is doing at regular positions: what the monitors judge and the best checkpoint is chosen by."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganvas import images, models
+from ganvas.config import RunConfig
+from ganvas.data import toy
+from ganvas.data.source import Dataset
+from ganvas.data.stream import Scaling, split
+from ganvas.metrics import look
+from ganvas.metrics.scores import toy_scores
+from ganvas.training import sampler
+from ganvas.training.draws import generator
+from ganvas.training.state import State
+from ganvas.training.vitals import Vitals
+
+SAMPLES = 512  # generated and real ones compared
+LOOKED_AT = 2048  # real samples from which the features are made, and among which neighbours are sought
+POINTS = 1024
+
+
+class Examiner:
+    """Holds the real samples that a run is compared with; changes nothing in the state it looks at."""
+
+    def __init__(self, config: RunConfig, dataset: Dataset, total: int):
+        self.config, self.total = config, total
+        self.scaling = None if dataset.is_pictures else Scaling.of(dataset.samples)
+        self.truth = toy.TOYS[dataset.name]() if dataset.name in toy.TOYS else None
+        training, held_out = split(len(dataset.samples), config.steady.held_out or 0, config.seed)
+        rng = generator(config.seed, "checkup")
+        chosen = np.sort(rng.permutation(training)[:LOOKED_AT])
+        self.reals = np.asarray(dataset.samples[chosen])
+        self.held_out = np.asarray(dataset.samples[np.sort(held_out)])
+        self.look = look.Look.at(self.reals)
+        self.training_features = self.look.features(self.reals)
+        self.held_out_features = self.look.features(self.held_out) if len(self.held_out) else None
+        count = SAMPLES if dataset.is_pictures else POINTS
+        self.real_features = self.training_features[rng.permutation(len(chosen))[:count]]
+        self.enough = len(self.real_features) > 2 * look.NEIGHBOURS
+        self.real_reach = look.reach(self.real_features) if self.enough else np.full(len(self.real_features), np.inf)
+        self.real_diversity = max(look.diversity(self.real_features), 1e-9)
+        self.real_contrast = max(_contrast(self.reals), 1e-9)
+        self.real_pattern = look.checkerboard(self.reals[:SAMPLES]) if dataset.is_pictures else 0.0
+
+    def examine(self, state: State) -> tuple[Vitals, dict[str, float]]:
+        """The vital signs, and the scores to report; not finite samples give a loss that is not finite."""
+        fakes = self.samples(state)
+        where: dict[str, Any] = {
+            "images_seen": state.images_seen,
+            "progress": state.images_seen / self.total,
+            "steps": state.steps,
+        }
+        if not np.isfinite(fakes).all():
+            return Vitals(**where, loss=math.inf, diversity=0.0, coverage=0.0, contrast=0.0), {}
+        features = self.look.features(fakes)
+        diversity = look.diversity(features) / self.real_diversity
+        coverage = look.coverage(self.real_features, self.real_reach, features)
+        scores = {"diversity": diversity, "coverage": coverage}
+        if self.truth is not None:
+            scores |= toy_scores(fakes, self.truth)
+            loss = scores.pop("loss")
+        else:
+            loss = look.frechet(self.training_features, features)
+            scores["distance"] = loss
+        closeness = None
+        if self.held_out_features is not None:
+            closeness = look.closeness(features, self.held_out_features, self.training_features)
+            scores["closeness"] = closeness
+        overfit = self.overfit(state, fakes)
+        if overfit is not None:
+            scores["overfit"] = overfit
+        pattern = look.checkerboard(fakes) - self.real_pattern if fakes.ndim == 4 else None
+        found = Vitals(
+            **where,
+            loss=loss,
+            diversity=diversity,
+            coverage=coverage,
+            contrast=_contrast(fakes) / self.real_contrast,
+            closeness=closeness,
+            pattern=pattern,
+            overfit=overfit,
+        )
+        return found, scores
+
+    def samples(self, state: State) -> np.ndarray:
+        """Samples of the averaged network, from latents that are the same at every checkup."""
+        network = state.averages[state.architecture.sampler]
+        with sampler.settled(network, self.config.seed, state.device):
+            count = SAMPLES if self.scaling is None else POINTS
+            rows = generator(self.config.seed, "checkup/latents").standard_normal(
+                (count, models.latent_size(network)), np.float32
+            )
+            return _enlarged(sampler.draw(network, rows, self.scaling), self.reals.shape)
+
+    @torch.no_grad()
+    def overfit(self, state: State, fakes: np.ndarray) -> float | None:
+        """How far the discriminator takes unseen real pictures for generated ones: 0 not at all, 1 entirely.
+
+        The heuristic r_v of Karras et al. 2020, equation 1, arXiv 2006.06676; it does not change when a constant is
+        added to all logits.
+        """
+        critic = dict(state.networks.items()).get("discriminator")
+        if critic is None or not len(self.held_out):
+            return None
+        training = critic.training
+        critic.eval()
+        logits = [self.logits(critic, state, group) for group in (self.reals[:SAMPLES], self.held_out, fakes)]
+        critic.train(training)
+        seen, unseen, made = logits
+        gap = seen - made
+        return (seen - unseen) / gap if gap > 1e-6 else None
+
+    def logits(self, critic: torch.nn.Module, state: State, pictures: np.ndarray) -> float:
+        """Mean logit of pictures."""
+        found = []
+        for start in range(0, len(pictures), sampler.BLOCK):
+            block = torch.from_numpy(np.ascontiguousarray(pictures[start : start + sampler.BLOCK]))
+            view = state.architecture.real_view(state.networks, images.to_signed(block).to(state.device))
+            found.append(critic(view).double().sum())
+        return float(torch.stack(found).sum()) / len(pictures)
+
+
+def _enlarged(samples: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Pictures of networks that still grow, at the size of the real ones."""
+    for axis in (1, 2) if samples.ndim == 4 else ():
+        samples = np.repeat(samples, shape[axis] // samples.shape[axis], axis)
+    return samples
+
+
+def _contrast(samples: np.ndarray) -> float:
+    """Mean standard deviation within a picture; for points, over all of them."""
+    if samples.ndim == 2:
+        return float(samples.std(0).mean())
+    return float(samples.reshape(len(samples), -1).std(1, dtype=np.float32).mean())
