@@ -1,6 +1,5 @@
 """Losses and gradients that are not finite reach nothing, and a run of them rolls back."""
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file

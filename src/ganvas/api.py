@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -200,18 +201,21 @@ class Trained:
         return Scaling(np.asarray(facts["centre"]), facts["scale"]) if "centre" in facts else None
 
 
-def load(path: str | Path, *, device: str = "cpu", checkpoint_at: int | None = None) -> Trained:
+def load(path: str | Path, *, device: str = "cpu", checkpoint_at: int | Literal["best"] | None = None) -> Trained:
     """The trained networks of a run.
 
     Args:
         path: the run folder.
         device: where to sample.
-        checkpoint_at: position of the checkpoint; by default the newest good one.
+        checkpoint_at: position of the checkpoint, or "best" for the one with the best score; by default the newest
+            good one.
 
     Raises:
         RunError: when there is no run, or no usable checkpoint.
     """
     run = runs.open_run(Path(path))
+    if checkpoint_at == "best":
+        checkpoint_at = best_position(run)
     if checkpoint_at is None:
         found = checkpoint.newest_good(run.checkpoints)
         folder = found.path if found else None
@@ -230,6 +234,13 @@ def load(path: str | Path, *, device: str = "cpu", checkpoint_at: int | None = N
     state.architecture.set_position(state.averages, state.images_seen)
     sampler.settle(state.averages[state.architecture.sampler], run.resolved.seed, state.device)
     return Trained(run, state.images_seen, state)
+
+
+def best_position(run: runs.Run) -> int | None:
+    """Position of the checkpoint with the best score, as the newest one remembers it; None where none was scored."""
+    found = checkpoint.newest_good(run.checkpoints)
+    best = json.loads(checkpoint.verify(found.path)["state.json"])["best"] if found else None
+    return int(best[0]) if best else None
 
 
 def evaluate(path: str | Path, *, count: int = 10_000, seed: int = 0) -> dict[str, Any]:

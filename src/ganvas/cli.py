@@ -13,7 +13,7 @@ import signal
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
@@ -57,6 +57,10 @@ class Train:
     """Take the names of sub-folders as labels."""
     device: str | None = None
     """auto, cpu, cuda or mps."""
+    steady: str | None = None
+    """What to do about trouble: auto puts it right and says so, warn only says so, off does nothing."""
+    patience: float | None = None
+    """End the run when the score has not improved for this share of it, such as 0.3."""
     set: Annotated[list[str], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE", help=SETTINGS_HELP)] = (
         field(default_factory=list)
     )
@@ -73,6 +77,7 @@ class Train:
             "size": self.size, "minutes": self.minutes, "total_images": self.images, "seed": self.seed,
             "data.resolution": self.resolution, "data.fit": self.fit, "data.channels": self.channels,
             "data.labels": self.labels or None, "device": self.device,
+            "steady.mode": self.steady, "steady.patience": self.patience,
         }  # fmt: skip
         return {name: value for name, value in named.items() if value is not None} | parse_assignments(self.set)
 
@@ -114,8 +119,8 @@ class Sample:
     """Sample k of a seed is always the same."""
     truncation: float | None = None
     """Keep latents within +- this: 2 trims the rarest samples, 0.5 keeps the typical."""
-    checkpoint: int | None = None
-    """Position of the checkpoint, in images; by default the newest."""
+    checkpoint: str | None = None
+    """Position of the checkpoint in images, or best; by default the newest."""
 
     def __call__(self) -> int:
         """Sample and write."""
@@ -125,7 +130,7 @@ class Sample:
 
         if self.out.suffix not in ("", ".png", ".npz"):
             raise BadSetting(f"--out is {self.out}; it takes FILE.png, FILE.npz, or a folder.")
-        trained = api.load(self.run, checkpoint_at=self.checkpoint)
+        trained = api.load(self.run, checkpoint_at=checkpoint_named(self.checkpoint))
         made = trained.sample(self.count, seed=self.seed, truncation=self.truncation)
         pictures = made.ndim == 4
         try:
@@ -148,6 +153,15 @@ class Sample:
             raise UserError(f"{self.out} cannot be written: {error.strerror}.") from None
         print(f"{self.count} samples at {trained.position:,} images: {self.out}")
         return 0
+
+
+def checkpoint_named(text: str | None) -> int | Literal["best"] | None:
+    """What --checkpoint says."""
+    if text is None or text == "best":
+        return text  # type: ignore[return-value]
+    if not text.replace(",", "").replace("_", "").isdigit():
+        raise BadSetting(f"--checkpoint takes a position in images, or best; got {text!r}.")
+    return int(text.replace(",", ""))
 
 
 @dataclass

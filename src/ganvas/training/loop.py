@@ -149,9 +149,15 @@ class _Run:
 
     def beforehand(self) -> Iterator[Event]:
         """What can be said before the first step."""
-        words = monitors.too_few(len(self.dataset.samples)) if self.dataset.is_pictures else None
-        if words and self.config.steady.mode != "off":
-            yield Alert(images_seen=self.state.images_seen, monitor="too few pictures", message=words)
+        if self.config.steady.mode == "off" or not self.dataset.is_pictures or self.examiner is None:
+            return
+        sights = {
+            "too few pictures": monitors.too_few(len(self.dataset.samples)),
+            "pictures alike": monitors.pictures_alike(self.examiner.real_diversity),
+        }
+        for name, words in sights.items():
+            if words:
+                yield Alert(images_seen=self.state.images_seen, monitor=name, message=words)
 
     def check_up(self, saves: bool, checks: bool) -> Iterator[Event]:
         """Score the samples; at the regular positions let the monitors look too, and act on what they see.

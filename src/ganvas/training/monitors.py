@@ -16,6 +16,7 @@ Monitor = Callable[[History], str | None]
 
 BEGUN = 0.06  # share of a run before which hardly any network has learnt to spread its samples
 STEPS = 150  # and the steps before which none has
+RISING = 1.1  # a slow start is no collapse: what is poor but has grown so much in two checkups is left alone
 CLOSE = 0.5  # of the distance between held-out and training pictures
 
 
@@ -32,8 +33,10 @@ def not_finite(history: History) -> str | None:
 
 
 def dead_output(history: History) -> str | None:
-    """Pictures without contrast, twice in a row."""
-    if not begun(history) or len(history) < 2 or any(v.contrast > 0.1 for v in history[-2:]):
+    """Pictures without contrast, and not gaining any."""
+    if not begun(history) or len(history) < 3 or any(v.contrast > 0.1 for v in history[-2:]):
+        return None
+    if history[-1].contrast > RISING * history[-3].contrast:
         return None
     return (
         f"Samples are flat: their contrast is {history[-1].contrast:.0%} of that of the real ones. "
@@ -43,10 +46,10 @@ def dead_output(history: History) -> str | None:
 
 def mode_collapse(history: History) -> str | None:
     """Samples alike, or real ones that used to have a generated one near and have none any more."""
-    if not begun(history) or len(history) < 2:
+    if not begun(history) or len(history) < 3:
         return None
     recent, best = history[-2:], max(v.coverage for v in history)
-    if all(v.diversity < 0.5 for v in recent):
+    if all(v.diversity < 0.5 for v in recent) and recent[-1].diversity < RISING * history[-3].diversity:
         return (
             f"Samples differ from each other only {history[-1].diversity:.0%} as much as real ones do: "
             "mode collapse, the generator makes few different things."
@@ -142,10 +145,10 @@ def memorising(history: History) -> str | None:
             f"Samples are {recent[-1].closeness:.2f} times as far from the training pictures as unseen real ones are: "
             "the generator repeats what it was shown."
         )
-    gaps = _known(recent, "overfit")
-    if len(gaps) == 2 and min(gaps) > 0.5:
+    gaps = _known(history[-4:], "overfit")
+    if len(gaps) == 4 and sum(gaps) / 4 > 0.5:  # of a few hundred pictures, so each is a noisy number
         return (
-            f"The discriminator takes unseen real pictures {gaps[-1]:.0%} of the way for generated ones: "
+            f"The discriminator takes unseen real pictures {sum(gaps) / 4:.0%} of the way for generated ones: "
             "it has learnt the training pictures by heart."
         )
     return None
@@ -195,6 +198,13 @@ def findings(history: History) -> dict[str, str]:
         return {"not finite": not_finite(history) or ""}
     found = {name: monitor(history) for name, monitor in MONITORS.items()}
     return {name: words for name, words in found.items() if words}
+
+
+def pictures_alike(diversity: float) -> str | None:
+    """A word before the start of a run on pictures that hardly differ; `diversity` is their mean distance."""
+    if diversity > 1e-3:
+        return None
+    return "The pictures are all the same: there is nothing to learn from them but that one. Is it the right folder?"
 
 
 def too_few(count: int) -> str | None:

@@ -1,0 +1,87 @@
+"""Each monitor on histories made by hand: what it must see, and what it must not."""
+
+import math
+
+import pytest
+
+from ganvas.training.monitors import MONITORS, findings, pictures_alike, too_few
+from ganvas.training.remedies import ANSWERS
+from ganvas.training.vitals import Vitals
+
+
+def history(count=20, **signs):
+    """A healthy run whose score falls and whose coverage grows; a sign is a value, or one value per checkup."""
+    made = []
+    for index in range(count):
+        progress = (index + 1) / 32
+        values = {
+            "loss": 8 / (1 + index), "diversity": 0.95, "coverage": min(0.95, 0.25 + 0.05 * index), "contrast": 1.0,
+            "closeness": 1.2, "pattern": 0.004, "overfit": 0.2, "strength": 0.75, "discriminator_gradient": 1.5,
+            "generator_gradient": 1.0,
+        }  # fmt: skip
+        values |= {name: sign[index] if isinstance(sign, list) else sign for name, sign in signs.items()}
+        made.append(Vitals(images_seen=6400 * (index + 1), progress=progress, steps=100 * (index + 1), **values))
+    return made
+
+
+def steady(value, last, count=20, of=2):
+    """A sign that is `value` but at the last checkups."""
+    return [value] * (count - of) + [last] * of
+
+
+@pytest.mark.parametrize("count", range(1, 33))
+def test_a_healthy_run_raises_no_alarm_at_any_checkup(count):
+    assert findings(history(count)) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "signs"),
+    [
+        ("mode collapse", {"diversity": steady(0.9, 0.2)}),
+        ("mode collapse", {"coverage": steady(0.8, 0.3), "diversity": steady(0.9, 0.7)}),
+        ("dead output", {"contrast": steady(1.0, 0.01)}),
+        ("divergence", {"loss": steady(0.5, 9.0)}),
+        ("discriminator too strong", {"strength": steady(0.8, 0.995, of=8), "loss": steady(1.0, 2.0, of=8)}),
+        ("discriminator too weak", {"strength": 0.5, "coverage": 0.2}),
+        ("exploding gradients", {"discriminator_gradient": steady(1.0, 500.0, of=1)}),
+        ("vanishing gradients", {"generator_gradient": steady(1.0, 1e-8, of=3), "coverage": 0.3}),
+        ("memorising", {"overfit": steady(0.2, 0.8, of=4)}),
+        ("memorising", {"closeness": steady(1.1, 0.2)}),
+        ("oscillation", {"loss": [8 / (1 + i) for i in range(9)] + [1.0 + 3 * (i % 2) for i in range(11)]}),
+        ("checkerboard", {"pattern": steady(0.0, 0.2, of=3)}),
+        ("not finite", {"loss": steady(1.0, math.inf, of=1)}),
+    ],
+)
+def test_a_fault_is_seen_under_its_name(name, signs):
+    found = findings(history(**signs))
+    assert name in found
+    assert found[name].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "signs",
+    [
+        {"diversity": steady(0.9, 0.2, of=1)},  # one checkup alone proves nothing
+        {"strength": 0.5},  # a generator that has won
+        {"strength": 0.99, "loss": [8 / (1 + i) for i in range(20)]},  # far ahead, but samples get better
+        {"overfit": [0.9 if i % 3 == 0 else 0.1 for i in range(20)]},  # a noisy number
+        {"generator_gradient": 1e-8, "coverage": 0.9},  # nothing left to learn
+    ],
+)
+def test_what_is_no_fault_is_not_called_one(signs):
+    assert findings(history(**signs)) == {}
+
+
+def test_nothing_is_judged_before_the_run_has_begun():
+    assert findings(history(1, diversity=0.0, contrast=0.0, strength=1.0)) == {}
+
+
+def test_every_monitor_but_the_checkerboard_has_an_answer():
+    assert set(MONITORS) - {"checkerboard"} == set(ANSWERS)
+
+
+def test_too_few_and_too_alike_pictures_are_told_beforehand():
+    assert too_few(200) is None
+    assert "only 40 pictures" in (too_few(40) or "")
+    assert pictures_alike(0.5) is None
+    assert "all the same" in (pictures_alike(0.0) or "")

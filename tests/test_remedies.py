@@ -1,0 +1,165 @@
+"""Remedies one at a time, within bounds, with time to work; kept in the state."""
+
+import pytest
+import torch
+
+from ganvas.config import BalanceConfig
+from ganvas.events import Alert, Remedy
+from ganvas.training import checkpoint
+from ganvas.training.balance import Balance
+from ganvas.training.loop import train
+from ganvas.training.objectives import Game, Step
+from ganvas.training.remedies import (
+    ANSWERS,
+    BOUNDS,
+    CALM,
+    PATIENCE,
+    Care,
+    Controls,
+    advice,
+    possible_controls,
+)
+from tiny import BATCH, fresh, make_pictures, tiny_config
+
+ALL = frozenset(BOUNDS)
+
+
+def test_one_change_at_a_time_and_time_to_work():
+    care = Care()
+    first = care.treat({"mode collapse": "seen"}, ALL)
+    assert first == ANSWERS["mode collapse"][0]
+    for _ in range(PATIENCE):
+        assert care.treat({"mode collapse": "seen"}, ALL) is None
+    assert care.treat({"mode collapse": "seen"}, ALL) == ANSWERS["mode collapse"][1]
+    assert care.controls == Controls(penalty=4.0, generator_lr=0.25)
+
+
+def test_the_gravest_fault_is_treated_alone():
+    care = Care()
+    care.treat({"discriminator too strong": "seen", "memorising": "seen"}, ALL)
+    assert care.controls == Controls(penalty=4.0)
+
+
+def test_changes_stay_in_bounds_and_end():
+    care = Care()
+    for _ in range(100):
+        care.treat({"divergence": "seen"}, ALL)
+        care.treat({"discriminator too weak": "seen"}, ALL)
+    for name, (low, high) in BOUNDS.items():
+        assert low <= getattr(care.controls, name) <= high
+
+
+def test_controls_that_mean_nothing_in_a_run_are_left_alone():
+    care = Care()
+    change = care.treat({"mode collapse": "seen"}, {"generator_lr"})
+    assert change is not None
+    assert change.control == "generator_lr"
+    assert care.controls == Controls(generator_lr=0.25)
+
+
+def test_augmentation_is_eased_once_all_has_been_calm():
+    care = Care()
+    for _ in range(2 * (PATIENCE + 1)):
+        care.treat({"memorising": "seen"}, ALL)
+    assert care.controls.augment == 0.5
+    for _ in range(PATIENCE + 2 * CALM):
+        care.treat({}, ALL)
+    assert care.controls.augment == 0.25
+
+
+def test_a_finding_is_told_once_in_a_while():
+    care = Care()
+    told = [bool(care.news({"mode collapse": "seen"})) for _ in range(10)]
+    assert told == [True] + [False] * 9
+
+
+def test_it_survives_a_checkpoint():
+    care = Care(Controls(0.25, 0.5, 4.0, 0.9, 0.5), "divergence", 2, 1, 0, 1, {"divergence": 3})
+    assert Care.of(care.to_numbers()) == care
+
+
+def test_advice_names_settings():
+    assert advice("discriminator too strong", ALL) == (" Try another loss.r1 or a lower optimiser.discriminator_lr.")
+    assert advice("checkerboard", ALL) == ""
+
+
+def test_what_is_possible_follows_from_the_run():
+    config, dataset = tiny_config("lean", make_pictures()), make_pictures()
+    state = fresh(config, dataset)
+    assert possible_controls(config, state.architecture, True) == ALL
+    assert possible_controls(config, state.architecture, False) == ALL - {"augment"}
+
+
+def test_controls_reach_learning_rates_penalties_balance_and_augmentation():
+    dataset = make_pictures()
+    config = tiny_config("lean", dataset, loss={"r1": 0.0, "r2": 0.0})
+    state = fresh(config, dataset)
+    game = Game(config, state.architecture)
+    real = torch.zeros(2, *dataset.shape)
+
+    def step(**controls):
+        return Step({}, {"real": real}, None, 0, 0.0, {}, Controls(**controls))  # type: ignore[arg-type]
+
+    assert game.penalty_weights(step()) == {"r1": 0.0, "r2": 0.0, "gradient_penalty": 0.0}
+    assert game.penalty_weights(step(penalty=4.0))["r1"] == pytest.approx(4 * 0.0408 / 2)
+    assert game.policy(step(), real) == ()
+    assert "cutout" in game.policy(step(augment=0.5), real)
+    balance = Balance(BalanceConfig())
+    balance.strength = 0.95
+    assert not balance.holds("discriminator")
+    assert balance.holds("discriminator", 0.9)
+    assert not balance.holds("generator", 0.9)
+
+
+class Collapse:
+    """Breaks the generator of a run at one position: every sample the same from then on."""
+
+    def __init__(self, state, at):
+        self.state, self.at, self.struck = state, at, False
+
+    def strike(self):
+        if not self.struck and self.state.images_seen >= self.at:
+            for networks in (self.state.networks, self.state.averages):
+                for parameter in networks["generator"].parameters():
+                    parameter.data.zero_()
+            self.struck = True
+
+
+def broken_run(mode, folder):
+    dataset = make_pictures()
+    config = tiny_config(
+        "lean", dataset, total_images=400 * BATCH, steady={"mode": mode, "every_images": 10 * BATCH, "held_out": 8},
+        save={"every_images": 50 * BATCH, "samples_every_images": 400 * BATCH, "report_every_images": 50 * BATCH},
+    )  # fmt: skip
+    state = fresh(config, dataset)
+    fault = Collapse(state, 260 * BATCH)
+    events = []
+    for event in train(config, dataset, state=state, checkpoints=folder):
+        events.append(event)
+        fault.strike()
+    return events, state
+
+
+def test_a_run_that_collapses_is_told_and_goes_back_to_its_best_checkpoint(tmp_path):
+    events, state = broken_run("auto", tmp_path)
+    told = [e for e in events if isinstance(e, Alert) and e.monitor in ("mode collapse", "dead output", "divergence")]
+    assert any(260 * BATCH <= e.images_seen <= 300 * BATCH for e in told)
+    assert any(isinstance(e, Remedy) and "goes on from the best checkpoint" in e.message for e in events)
+    assert state.care.returns >= 1
+    assert state.care.controls != Controls()
+    assert state.history[-1].diversity > 0.1
+    newest = checkpoint.newest_good(tmp_path)
+    assert newest is not None
+    assert newest.position == state.images_seen
+
+
+def test_with_warn_it_is_told_and_nothing_is_changed(tmp_path):
+    events, state = broken_run("warn", tmp_path)
+    assert any(isinstance(e, Alert) and "Try" in e.message for e in events)
+    assert not any(isinstance(e, Remedy) for e in events)
+    assert state.care.controls == Controls()
+
+
+def test_with_off_nothing_is_said(tmp_path):
+    events, _ = broken_run("off", tmp_path)
+    assert not any(isinstance(e, Alert | Remedy) for e in events)
