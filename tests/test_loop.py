@@ -157,7 +157,7 @@ def test_the_control_itself_finds_no_difference_when_nothing_is_changed():
 
 def test_nothing_in_a_state_is_forgotten():
     """Whatever a state gains must be put into its two halves, or be said here to follow from the config."""
-    follows = {"device", "architecture", "phases"}
+    follows = {"config", "shape", "device", "architecture", "phases"}
     follows |= {
         "weights",
         "parameters",

@@ -19,7 +19,7 @@ from ganvas.training.remedies import (
     advice,
     possible_controls,
 )
-from tiny import BATCH, fresh, make_pictures, tiny_config
+from tiny import BATCH, differing, fresh, make_pictures, snapshot, tiny_config
 
 ALL = frozenset(BOUNDS)
 
@@ -31,7 +31,7 @@ def test_one_change_at_a_time_and_time_to_work():
     for _ in range(PATIENCE):
         assert care.treat({"mode collapse": "seen"}, ALL) is None
     assert care.treat({"mode collapse": "seen"}, ALL) == ANSWERS["mode collapse"][1]
-    assert care.controls == Controls(penalty=4.0, generator_lr=0.25)
+    assert care.controls == Controls(learning_rate=0.25, penalty=4.0)
 
 
 def test_the_gravest_fault_is_treated_alone():
@@ -74,7 +74,7 @@ def test_a_finding_is_told_once_in_a_while():
 
 
 def test_it_survives_a_checkpoint():
-    care = Care(Controls(0.25, 0.5, 4.0, 0.9, 0.5), "divergence", 2, 1, 0, 1, {"divergence": 3})
+    care = Care(Controls(0.5, 0.25, 0.5, 4.0, 0.9, 0.5), "divergence", 2, 1, 0, 1, {"divergence": 3})
     assert Care.of(care.to_numbers()) == care
 
 
@@ -163,3 +163,31 @@ def test_with_warn_it_is_told_and_nothing_is_changed(tmp_path):
 def test_with_off_nothing_is_said(tmp_path):
     events, _ = broken_run("off", tmp_path)
     assert not any(isinstance(e, Alert | Remedy) for e in events)
+
+
+@pytest.mark.parametrize("stop", [55, 130])
+def test_a_run_that_is_treated_resumes_exactly(stop, tmp_path):
+    """Stopped between checkups, with changed controls, and gone on with from the checkpoint."""
+    dataset = make_pictures()
+    config = tiny_config(
+        "lean", dataset, total_images=160 * BATCH, optimiser={"generator_lr": 0.3},
+        steady={"every_images": 4 * BATCH, "held_out": 8},
+        save={"every_images": 20 * BATCH, "samples_every_images": 160 * BATCH, "report_every_images": 10 * BATCH},
+    )  # fmt: skip
+    straight = fresh(config, dataset)
+    list(train(config, dataset, state=straight, checkpoints=tmp_path / "straight"))
+    assert straight.care.controls != Controls()
+    first, steps = fresh(config, dataset), 0
+
+    def enough():
+        nonlocal steps
+        steps += 1
+        return steps >= stop
+
+    list(train(config, dataset, state=first, checkpoints=tmp_path / "stopped", should_stop=enough))
+    second = fresh(config, dataset)
+    found = checkpoint.newest_good(tmp_path / "stopped")
+    assert found is not None
+    checkpoint.load(found.path, second)
+    list(train(config, dataset, state=second, checkpoints=tmp_path / "stopped"))
+    assert differing(snapshot(straight), snapshot(second)) == []

@@ -189,25 +189,34 @@ class _Run:
         if change is None:
             return
         message = f"{change.control} is now x {getattr(state.care.controls, change.control):g}: {change.why}."
-        if state.care.fault in GOES_BACK and self.go_back():
-            message += f" Training goes on from the best checkpoint, at {state.images_seen:,} images."
+        again = False
+        if state.care.fault in GOES_BACK and state.care.returns < MOST_RETURNS:
+            if again := self.go_back():
+                message += f" Training goes on from the best checkpoint, at {state.images_seen:,} images."
+            elif again := self.never_well():
+                state.begin_again()
+                message += " It begins again with new networks."
+            state.care.returns += again
         yield Remedy(images_seen=state.images_seen, action=change.control, message=message)
-        if self.last_position == self.went_back_to:
+        if again:
             yield from self.save()
+
+    def never_well(self) -> bool:
+        """Whether the run has covered less than a third of the real samples at its best."""
+        return max(vitals.coverage for vitals in self.state.history) < 1 / 3
 
     def go_back(self) -> bool:
         """Become the best checkpoint, but for what has been learnt about how to train on from there."""
         state = self.state
         care, best = state.care, state.best
-        if self.checkpoints is None or best is None or care.returns >= MOST_RETURNS or best[0] >= state.images_seen:
+        if self.checkpoints is None or best is None or best[0] >= state.images_seen:
             return False
         path = checkpoint.folder(self.checkpoints, best[0])
         later = [vitals.loss for vitals in state.history[-2:]]
-        if not path.is_dir() or min(later) < 2 * best[1]:
+        if not path.is_dir() or min(later) < 2 * best[1] or self.never_well():
             return False
         checkpoint.load(path, state)
         self.engine.share(None)  # nobody writes there before everybody has read
-        care.returns += 1
         state.care = care
         self.last_position = self.went_back_to = state.images_seen
         return True

@@ -14,15 +14,20 @@ from ganvas.training.vitals import Vitals
 History = Sequence[Vitals]
 Monitor = Callable[[History], str | None]
 
-BEGUN = 0.06  # share of a run before which hardly any network has learnt to spread its samples
-STEPS = 150  # and the steps before which none has
+BEGUN = (
+    0.05  # share of a run, since its first checkup, before which hardly any network has learnt to spread its samples
+)
+STEPS = 120  # and the steps before which none has
 RISING = 1.1  # a slow start is no collapse: what is poor but has grown so much in two checkups is left alone
 CLOSE = 0.5  # of the distance between held-out and training pictures
 
 
 def begun(history: History) -> bool:
     """Whether the run is far enough on for its samples to be judged."""
-    return bool(history) and history[-1].progress >= BEGUN and history[-1].steps >= STEPS
+    if not history:
+        return False
+    first, last = history[0], history[-1]
+    return last.progress - first.progress >= BEGUN and last.steps - first.steps >= STEPS
 
 
 def not_finite(history: History) -> str | None:

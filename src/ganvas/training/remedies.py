@@ -15,7 +15,7 @@ from typing import Any
 from ganvas.config import RunConfig
 from ganvas.models import Architecture
 
-PATIENCE = 3  # checkups that a change is given before it is judged
+PATIENCE = 2  # checkups that a change is given before it is judged
 CALM = 6  # checkups without a finding after which controls move back
 
 
@@ -23,6 +23,7 @@ CALM = 6  # checkups without a finding after which controls move back
 class Controls:
     """Factors on a run's settings; 1 is neutral, 0 for `augment`."""
 
+    learning_rate: float = 1.0  # of both players
     generator_lr: float = 1.0
     discriminator_lr: float = 1.0
     penalty: float = 1.0
@@ -31,6 +32,7 @@ class Controls:
 
 
 BOUNDS: dict[str, tuple[float, float]] = {
+    "learning_rate": (1 / 64, 1.0),
     "generator_lr": (1 / 64, 1.0),
     "discriminator_lr": (1 / 64, 1.0),
     "penalty": (1 / 8, 64.0),
@@ -55,6 +57,7 @@ class Change:
         return replace(controls, **{self.control: min(high, max(low, value))})
 
 
+SLOWER = Change("learning_rate", 1 / 4, "smaller steps keep both players together")
 SLOWER_DISCRIMINATOR = Change("discriminator_lr", 1 / 4, "a slower discriminator lets the generator catch up")
 SLOWER_GENERATOR = Change("generator_lr", 1 / 4, "a slower generator keeps to what the discriminator has seen")
 HELD = Change(
@@ -67,21 +70,23 @@ VARIED = Change("augment", 0.25, "a discriminator that sees every picture change
 
 # For each monitor: what to try, in this order; each change comes on top of those before.
 ANSWERS: dict[str, tuple[Change, ...]] = {
-    "mode collapse": (SMOOTHER, SLOWER_GENERATOR, SLOWER_DISCRIMINATOR, SMOOTHER, SLOWER_GENERATOR),
-    "dead output": (SLOWER_GENERATOR, SLOWER_DISCRIMINATOR, SMOOTHER, SLOWER_GENERATOR, SLOWER_DISCRIMINATOR),
-    "not finite": (SLOWER_GENERATOR, SLOWER_DISCRIMINATOR, SLOWER_GENERATOR, SLOWER_DISCRIMINATOR),
-    "divergence": (SLOWER_GENERATOR, SMOOTHER, SLOWER_DISCRIMINATOR, SLOWER_GENERATOR, SLOWER_DISCRIMINATOR),
-    "exploding gradients": (SMOOTHER, SLOWER_DISCRIMINATOR, SLOWER_GENERATOR, SLOWER_DISCRIMINATOR),
-    "vanishing gradients": (SMOOTHER, SLOWER_DISCRIMINATOR, HELD, SLOWER_DISCRIMINATOR),
+    "mode collapse": (SLOWER, SMOOTHER, SLOWER, SLOWER_GENERATOR, SMOOTHER),
+    "dead output": (SLOWER, SLOWER, SMOOTHER, SLOWER_GENERATOR),
+    "not finite": (SLOWER, SLOWER, SLOWER),
+    "divergence": (SLOWER, SMOOTHER, SLOWER, SLOWER_GENERATOR),
+    "exploding gradients": (SLOWER_DISCRIMINATOR, SMOOTHER, SLOWER_GENERATOR, SLOWER_DISCRIMINATOR),
+    "vanishing gradients": (SLOWER, SMOOTHER, HELD, SLOWER_DISCRIMINATOR),
     "discriminator too strong": (SMOOTHER, SLOWER_DISCRIMINATOR, HELD, SLOWER_DISCRIMINATOR, SMOOTHER),
     "discriminator too weak": (SHARPER, SLOWER_GENERATOR, SHARPER, SLOWER_GENERATOR),
     "memorising": (VARIED, VARIED, VARIED, VARIED),
     "oscillation": (SLOWER_GENERATOR, SLOWER_DISCRIMINATOR),
 }
-# What has happened to these cannot be trained away: the run also goes back to its best checkpoint.
+# What has happened to these cannot be trained away: the run also goes back to its best checkpoint, or, where it has
+# never been well, begins again with new networks.
 GOES_BACK = ("mode collapse", "dead output", "not finite", "divergence")
 MOST_RETURNS = 4
 SETTINGS = {
+    "learning_rate": "a lower optimiser.generator_lr and optimiser.discriminator_lr",
     "generator_lr": "a lower optimiser.generator_lr",
     "discriminator_lr": "a lower optimiser.discriminator_lr",
     "penalty": "another loss.r1",
@@ -92,7 +97,7 @@ SETTINGS = {
 
 def possible_controls(config: RunConfig, architecture: Architecture, pictures: bool) -> set[str]:
     """The controls that mean something in a run: penalties need a discriminator that judges samples one by one."""
-    possible = {"generator_lr"}
+    possible = {"learning_rate", "generator_lr"}
     if architecture.objective == "gan":
         possible |= {"discriminator_lr", "hold_above"}
         possible |= {"penalty"} if architecture.independent else set()
@@ -115,7 +120,7 @@ class Care:
     tried: int = 0  # changes made for it
     wait: int = 0  # checkups until the latest change is judged
     calm: int = 0  # checkups without a finding
-    returns: int = 0  # times that the run went back to its best checkpoint
+    returns: int = 0  # times that the run went back to its best checkpoint, or began again
     said: dict[str, int] = field(default_factory=dict)  # checkups until a monitor may speak again
 
     def to_numbers(self) -> dict[str, Any]:

@@ -30,9 +30,8 @@ class State:
         self.device = engine.device
         self.architecture = models.load(config.model)
         self.architecture.check(config)
-        with torch.random.fork_rng(devices=[]):  # leave the caller's random numbers alone
-            torch.manual_seed(config.seed)
-            networks = models.build(config, shape)
+        self.config, self.shape = config, shape
+        networks = self._new_networks(config.seed)
         self.networks = nn.ModuleDict(networks).to(self.device)
         if len(shape) == 3:  # the layout in which convolutions are fastest, on CPUs and GPUs alike
             self.networks.to(memory_format=torch.channels_last)
@@ -60,6 +59,22 @@ class State:
         self.best: tuple[int, float] | None = None  # position and loss of the best score
         self.history: list[Vitals] = []  # what every checkup found
         self.care = Care()
+
+    def _new_networks(self, seed: int) -> dict[str, nn.Module]:
+        with torch.random.fork_rng(devices=[]):  # leave the caller's random numbers alone
+            torch.manual_seed(seed)
+            return models.build(self.config, self.shape)
+
+    def begin_again(self) -> None:
+        """New weights, averages and optimiser moments at the present position; what was learnt about care stays."""
+        for role, network in self._new_networks(self.config.seed + self.images_seen).items():
+            self.networks[role].load_state_dict(network.state_dict())
+            if role in self.averages:
+                self.averages[role].load_state_dict(network.state_dict())
+        for optimiser in self.optimisers.values():
+            optimiser.state.clear()
+        self.balance.strength = 0.5
+        self.history, self.best = [], None
 
     def _trained(self, phase: Phase) -> dict[str, nn.Parameter]:
         """The weights that a phase moves, by name."""

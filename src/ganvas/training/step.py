@@ -101,11 +101,12 @@ class Stepper:
     def set_learning_rate(self, optimiser: torch.optim.Adam, phase: Phase, progress: float) -> None:
         """Learning rate as a function of the position, of the rollbacks so far, and of remedies."""
         settings, controls = self.config.optimiser, self.state.care.controls
+        rate = self.state.lr_scale * controls.learning_rate
         if phase.player == "discriminator":
             base = settings.discriminator_lr * controls.discriminator_lr
         else:
             base = settings.generator_lr * controls.generator_lr
-        optimiser.param_groups[0]["lr"] = base * schedules.learning_rate(settings, progress) * self.state.lr_scale
+        optimiser.param_groups[0]["lr"] = base * schedules.learning_rate(settings, progress) * rate
 
     @torch.no_grad()
     def update_averages(self) -> None:
