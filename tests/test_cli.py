@@ -259,7 +259,7 @@ def test_no_run_is_told_with_the_runs_there_are(capsys, run):
         (["--out", "a.png", "--seed", "-1"], "seed is -1"),
         (["--out", "a.png", "--truncation", "0"], "truncation is 0.0, but must be above 0"),
         (["--out", "a.png", "--truncation", "nan"], "truncation is nan, but must be above 0"),
-        (["--out", "a.png", "--checkpoint", "7"], "has no checkpoint at 7 images; there are: 0, "),
+        (["--out", "a.png", "--checkpoint", "7"], "has no checkpoint at 7 images; there are: "),
         (["--out", "folder"], "makes points, not pictures"),
         (["--out", "a.png", "--count", "many"], "--count"),
         ([], "--out"),
