@@ -18,7 +18,7 @@ from ganvas.data.stream import Scaling
 from ganvas.data.toy import TOYS
 from ganvas.errors import BadSetting, RunError, UserError
 from ganvas.events import Event
-from ganvas.metrics.scores import toy_scores
+from ganvas.metrics.toy import toy_scores
 from ganvas.training import checkpoint, engine, loop, resolve, sampler
 from ganvas.training.state import State
 

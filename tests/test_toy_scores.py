@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ganvas.data.toy import TOYS, Toy, points
-from ganvas.metrics.scores import ARC_BINS, CURVE_REACH, nearest, toy_scores
+from ganvas.metrics.toy import ARC_BINS, CURVE_REACH, nearest, toy_scores
 
 SQUARE = Toy(np.array([[0.0, 0], [10, 0], [0, 10], [10, 10]]), 1.0, np.full(4, 0.25))
 MIXTURES = [name for name in TOYS if not TOYS[name]().curve]
