@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ganvas import images
 from ganvas.data import cache
 from ganvas.data.source import Dataset
-from ganvas.errors import BadSetting, UserError
+from ganvas.errors import UserError
 from ganvas.metrics import distances, manifold
 from ganvas.metrics.features import FeatureNetwork
 
@@ -133,7 +134,7 @@ def judge(
         )
     elif fewest < BIASED_BELOW:
         notes.append(
-            f"frechet is too high by an amount that depends on the number of pictures, {fewest} here; below "
+            f"frechet is too high by an amount that depends on the number of pictures, {fewest:,} here; below "
             f"{BIASED_BELOW:,} compare kid, or compare frechet with its floor."
         )
     scores["memorisation"] = _memorisation(fakes, reals, training, notes)
@@ -160,17 +161,21 @@ def closest(fakes: np.ndarray, training: np.ndarray, count: int) -> list[tuple[i
 
 
 def panel(fakes: Pictures, training: Pictures, pairs: list[tuple[int, int]], columns: int = 4) -> np.ndarray:
-    """Fakes, each beside the training picture nearest to it, as one picture uint8 [H', W', C]."""
+    """Fakes, each with the nearest training picture to its right, as one picture uint8 [H', W', C]."""
+    beside: list[np.ndarray] = []
+    for fake, real in pairs:
+        made, seen = fakes.take(fake, fake + 1)[0], training.take(real, real + 1)[0]
+        beside += [made, _like(seen, made.shape)]
+    return images.grid(np.stack(beside), columns=2 * columns)
 
-    def one(pictures: Pictures, index: int) -> np.ndarray:
-        image: np.ndarray = pictures.take(index, index + 1)[0]
+
+def _like(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A picture uint8 [H, W, C] in the shape of another."""
+    if image.shape == shape:
         return image
-
-    rows = [image for fake, real in pairs for image in (one(fakes, fake), one(training, real))]
-    if len({image.shape for image in rows}) > 1:
-        shapes = sorted({"x".join(map(str, image.shape)) for image in rows})
-        raise BadSetting(f"a panel needs pictures of one shape, and there are {' and '.join(shapes)}.")
-    return images.grid(np.stack(rows), columns=2 * columns)
+    mode = images.MODES[image.shape[2]]
+    pixels = Image.fromarray(image[:, :, 0] if mode == "L" else image, mode).convert(images.MODES[shape[2]])
+    return np.asarray(pixels.resize((shape[1], shape[0]), Image.Resampling.BICUBIC)).reshape(shape)
 
 
 def _compare(fakes: np.ndarray, reals: np.ndarray, seed: int) -> dict[str, Any]:

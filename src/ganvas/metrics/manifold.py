@@ -130,5 +130,6 @@ def blocks(queries: np.ndarray, among: np.ndarray) -> Iterator[tuple[slice, np.n
     for start in range(0, len(queries), size):
         block = np.asarray(queries[start : start + size], np.float64) - middle
         squared = (block**2).sum(1)[:, None] - 2 * block @ others.T + lengths
-        squared[squared < SAME * lengths.mean()] = 0
+        squared[squared <= SAME * lengths.mean()] = 0
+        squared = squared.clip(min=0)
         yield slice(start, start + len(block)), np.sqrt(squared)
