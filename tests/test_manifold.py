@@ -1,5 +1,7 @@
 """Nearest-neighbour scores: sets made by hand, known expectations, and agreement with prdc on the same features."""
 
+import itertools
+
 import numpy as np
 import pytest
 from prdc import compute_prdc
@@ -96,7 +98,7 @@ def test_copied_training_pictures_lower_the_memorisation_ratio():
         fakes = np.concatenate([training[:copied] + 0.01 * normal(copied, seed=4), fresh[copied:]])
         ratios.append(memorisation_ratio(nearest(fakes, training)[1], usual))
     assert ratios[0] == pytest.approx(1, abs=0.05)
-    assert all(later < earlier for earlier, later in zip(ratios, ratios[1:]))
+    assert all(later < earlier for earlier, later in itertools.pairwise(ratios))
     assert ratios[-1] < 0.1
 
 
@@ -115,7 +117,7 @@ def test_dropping_classes_lowers_coverage_and_recall_step_by_step():
     found = [scores(fakes[classes < kept], reals) for kept in (10, 8, 6, 4, 2)]
     for name in ("coverage", "recall"):
         way = [score[name] for score in found]
-        assert all(later < earlier for earlier, later in zip(way, way[1:])), (name, way)
+        assert all(later < earlier for earlier, later in itertools.pairwise(way)), (name, way)
     assert found[-1]["precision"] > found[0]["precision"] - 0.05
 
 

@@ -25,6 +25,7 @@ from ganvas.metrics.features import FeatureNetwork
 BLOCK = 256  # pictures in memory at once
 FEWEST = 10  # pictures in each set
 BIASED_BELOW = 5_000  # pictures, for the Frechet distance
+PANEL_SIDE = 96  # pixels; smaller pictures are shown a whole number of times as large, up to this
 BOOTSTRAPS, HALVES = 200, 20
 Progress = Callable[[int, int], None]
 
@@ -161,12 +162,14 @@ def closest(fakes: np.ndarray, training: np.ndarray, count: int) -> list[tuple[i
 
 
 def panel(fakes: Pictures, training: Pictures, pairs: list[tuple[int, int]], columns: int = 4) -> np.ndarray:
-    """Fakes, each with the nearest training picture to its right, as one picture uint8 [H', W', C]."""
+    """Pairs of fake and nearest training picture, side by side, as one picture uint8 [H', W', C]."""
     beside: list[np.ndarray] = []
     for fake, real in pairs:
         made, seen = fakes.take(fake, fake + 1)[0], training.take(real, real + 1)[0]
-        beside += [made, _like(seen, made.shape)]
-    return images.grid(np.stack(beside), columns=2 * columns)
+        pair = np.concatenate([made, _like(seen, made.shape)], axis=1)
+        larger = max(1, PANEL_SIDE // len(made))
+        beside.append(pair.repeat(larger, axis=0).repeat(larger, axis=1))
+    return images.grid(np.stack(beside), columns=columns, gap=8)
 
 
 def _like(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -6,7 +6,6 @@ Shapes: N points, K modes.
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ganvas.data.toy import Toy
 
@@ -93,6 +92,8 @@ def wasserstein(points: np.ndarray, truth: np.ndarray) -> float:
 
     Source: Peyre & Cuturi 2019, equation 2.15, arXiv 1803.00567
     """
+    from scipy.optimize import linear_sum_assignment  # slow to import, and training scores points without it
+
     count = min(len(points), len(truth), MATCHED)
     one, other = np.asarray(points[:count], np.float64), np.asarray(truth[:count], np.float64)
     squared = ((one[:, None] - other[None]) ** 2).sum(2)
