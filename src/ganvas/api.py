@@ -14,7 +14,7 @@ import torch
 from ganvas import images, models, presets, report, runs
 from ganvas.config import DataConfig, RunConfig
 from ganvas.data.source import Dataset, open_source
-from ganvas.data.stream import Scaling
+from ganvas.data.stream import Scaling, split
 from ganvas.data.toy import TOYS, points
 from ganvas.errors import BadSetting, RunError, UserError
 from ganvas.events import Event
@@ -288,20 +288,35 @@ def evaluate(
         raise BadSetting("--feature-hash belongs to --feature-weights FILE; name the file, or leave out the hash.")
     network = features.carried() if feature_weights is None else features.from_file(Path(feature_weights), feature_hash)
     if trained is None:
-        fakes, reals, training = _two_sources(path, against, count, network)
+        sides = _two_sources(path, against, count, network)
     else:
-        fakes, reals, training = _run_and_source(trained, against, count, seed)
-    measure = _measurer(network, [fakes, reals, *([training] if training else [])], on_look)
-    fake, real, trained_on = measure(fakes), measure(reals), measure(training) if training else None
-    scores = judging.judge(fake, real, network, training=trained_on, seed=seed)
+        sides = _run_and_source(trained, against, count, seed)
+    measure = _measurer(network, [sides.fakes, sides.reals, *([sides.training] if sides.training else [])], on_look)
+    fake, real = measure(sides.fakes), measure(sides.reals)
+    training = measure(sides.training) if sides.training else None
+    if sides.seen is None:
+        scores = judging.judge(fake, real, network, training=training, seed=seed)
+    else:
+        seen = sides.seen
+        scores = judging.judge(fake, real, network, training=real[seen], held_out=real[~seen], seed=seed)
     if panel is not None:
-        pairs = judging.closest(fake, real if trained_on is None else trained_on, PANEL_PAIRS)
+        pairs = judging.closest(fake, real if training is None else training, PANEL_PAIRS)
         try:
-            images.write_png(Path(panel), judging.panel(fakes, training or reals, pairs))
+            images.write_png(Path(panel), judging.panel(sides.fakes, sides.training or sides.reals, pairs))
         except OSError as error:
             raise UserError(f"--panel {panel} cannot be written: {error.strerror}.") from None
-    about: dict[str, Any] = {"source": fakes.name, "against": reals.name}
+    about: dict[str, Any] = {"source": sides.fakes.name, "against": sides.reals.name}
     return about | ({"images_seen": trained.position} if trained else {}) | scores
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """What is compared: the training pictures apart where the reals are others; which of the reals trained the run."""
+
+    fakes: judging.Pictures
+    reals: judging.Pictures
+    training: judging.Pictures | None = None
+    seen: np.ndarray | None = None  # bool, one for each real; None when none was held out
 
 
 def _score_points(trained: Trained, count: int, seed: int) -> dict[str, Any]:
@@ -316,9 +331,7 @@ def _score_points(trained: Trained, count: int, seed: int) -> dict[str, Any]:
     return {"source": name, "images_seen": trained.position, "n_fake": count, "seed": seed} | scores
 
 
-def _two_sources(
-    path: str | Path, against: str | Path | None, count: int, network: features.FeatureNetwork
-) -> tuple[judging.Pictures, judging.Pictures, None]:
+def _two_sources(path: str | Path, against: str | Path | None, count: int, network: features.FeatureNetwork) -> _Sides:
     """Any two sets of pictures, the second as what the first was learned from."""
     if against is None:
         raise BadSetting(f"{path} holds no run, so it needs pictures to compare with: --against SOURCE.")
@@ -326,20 +339,21 @@ def _two_sources(
     for source in sets:
         if not source.is_pictures:
             raise BadSetting(f"{source.name} holds points; evaluate compares pictures, or a run on points by itself.")
-    return judging.some(sets[0], count), judging.some(sets[1], count), None
+    return _Sides(judging.some(sets[0], count), judging.some(sets[1], count))
 
 
-def _run_and_source(
-    trained: Trained, against: str | Path | None, count: int, seed: int
-) -> tuple[judging.Pictures, judging.Pictures, judging.Pictures | None]:
-    """Samples of a run, what to compare them with, and what it was trained on where that is something else."""
+def _run_and_source(trained: Trained, against: str | Path | None, count: int, seed: int) -> _Sides:
+    """Samples of a run, what to compare them with, and what it was trained on."""
     run = trained.run
     fakes = judging.Pictures(
         run.path.name, count, lambda start, stop: trained.sample(stop - start, seed=seed, first=start)
     )
-    training = judging.some(read_source(run.asked), count)
+    source = read_source(run.asked)
+    training = judging.some(source, count)
     if against is None:
-        return fakes, training, None
+        rows, _ = split(len(source.samples), run.resolved.steady.held_out or 0, run.resolved.seed)
+        seen = np.isin(judging.chosen(source, count), rows)
+        return _Sides(fakes, training, seen=seen if (~seen).sum() >= judging.FEWEST else None)
     channels, height, width = run.shape
     as_trained = run.resolved.data.but(
         resolution=f"{height}x{width}", channels={1: "grey", 3: "rgb", 4: "rgba"}[channels]
@@ -348,7 +362,7 @@ def _run_and_source(
     if not dataset.is_pictures:
         raise BadSetting(f"{dataset.name} holds points, and {run.path} makes pictures; --against takes pictures.")
     reals = judging.some(dataset, count)
-    return (fakes, reals, None) if reals.key == training.key else (fakes, reals, training)
+    return _Sides(fakes, reals, None if reals.key == training.key else training)
 
 
 def _measurer(

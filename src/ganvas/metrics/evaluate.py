@@ -47,9 +47,14 @@ class Pictures:
     key: str = ""
 
 
+def chosen(dataset: Dataset, count: int) -> np.ndarray:
+    """Which pictures of a collection are looked at: at most `count`, in random order, always the same ones."""
+    return np.random.default_rng(0).permutation(len(dataset.samples))[:count]
+
+
 def some(dataset: Dataset, count: int) -> Pictures:
-    """At most `count` pictures of a collection, drawn without replacement and always the same ones."""
-    order = np.random.default_rng(0).permutation(len(dataset.samples))[:count]
+    """The chosen pictures of a collection."""
+    order = chosen(dataset, count)
     return Pictures(
         dataset.name,
         len(order),
@@ -97,6 +102,7 @@ def judge(
     network: FeatureNetwork,
     *,
     training: np.ndarray | None = None,
+    held_out: np.ndarray | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Every score of fakes against reals, with what it depends on.
@@ -105,7 +111,8 @@ def judge(
         fakes: features [N, D].
         reals: features [M, D].
         network: what they are features of.
-        training: features of what the fakes were learned from, where the reals are others; by default the reals.
+        training: features of what the fakes were learned from; by default the reals.
+        held_out: features of pictures like `training` that were never learned from; by default the reals.
         seed: of subsets and resamples.
 
     Returns:
@@ -138,7 +145,7 @@ def judge(
             f"frechet is too high by an amount that depends on the number of pictures, {fewest:,} here; below "
             f"{BIASED_BELOW:,} compare kid, or compare frechet with its floor."
         )
-    scores["memorisation"] = _memorisation(fakes, reals, training, notes)
+    scores["memorisation"] = _memorisation(fakes, reals if held_out is None else held_out, training, notes)
     scores["floor"] = _floor(reals, len(fakes), seed)
     if network.is_inception:
         scores["fid"] = scores["frechet"]
