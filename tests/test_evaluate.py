@@ -113,7 +113,10 @@ def test_fewer_pictures_than_features_are_said():
     assert scores["frechet"] is None
     assert scores["kid"] is not None
     assert any("20 pictures cannot fill a covariance of 40 features; take kid" in note for note in scores["notes"])
-    assert any(note.startswith("frechet_infinity is left out: it needs more than 160") for note in scores["notes"])
+    assert any(
+        note.startswith("frechet_infinity is left out: it needs more than 160 pictures on each side")
+        for note in scores["notes"]
+    )
 
 
 def test_pictures_that_are_all_the_same_have_scores_or_a_reason():
@@ -242,6 +245,14 @@ def test_a_run_against_what_it_was_trained_on(capsys, run, tmp_path):
     assert json.loads(capsys.readouterr().out) == scores
     with Image.open(tmp_path / "panel.png") as drawn:
         assert drawn.mode == images.MODES[1]
+
+
+def test_what_a_run_held_out_is_the_measure_of_memorising(run, monkeypatch):
+    given = {}
+    monkeypatch.setattr(judging, "judge", lambda fakes, reals, network, **words: given.update(words) or {})
+    ganvas.evaluate(run, count=400)
+    assert len(given["training"]) + len(given["held_out"]) == 400
+    assert len(given["held_out"]) == pytest.approx(400 * 250 / 5000, abs=15)  # a run keeps 5 % of the digits apart
 
 
 def test_a_run_against_a_held_out_folder(run, folders):

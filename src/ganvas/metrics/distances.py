@@ -12,7 +12,7 @@ import numpy as np
 from ganvas.errors import UserError
 
 KID_SUBSETS, KID_SUBSET = 100, 1_000
-INFINITY_SIZES = 8
+INFINITY_SIZES, SMALLEST_SHARE = 8, 0.25
 
 
 @dataclass(frozen=True)
@@ -62,21 +62,27 @@ def frechet_distance(one: Moments, other: Moments) -> float:
     return float(max(0.0, gap + np.trace(one.covariance) + np.trace(other.covariance) - 2 * shared))
 
 
-def frechet_infinity(fakes: np.ndarray, reals: Moments, *, seed: int = 0) -> float:
-    """Frechet distance extrapolated to infinitely many fakes: the intercept of a line in 1/N; may fall below 0.
+def frechet_infinity(fakes: np.ndarray, reals: np.ndarray, *, seed: int = 0) -> float:
+    """Frechet distance extrapolated to infinitely many pictures: a line in 1 / share; may fall below 0.
 
     Args:
         fakes: features [N, D].
-        reals: what to compare with.
+        reals: features [M, D].
         seed: of the subsets.
 
-    Source: Chong & Forsyth 2020, section 3.2, arXiv 1911.07023. Differs from the paper: 8 sizes from N/4 to N, so
-    that sets below 10,000 pictures have it too.
+    Source: Chong & Forsyth 2020, section 3.2, arXiv 1911.07023. Differs from the paper: 8 shares from a quarter to
+    all, so that sets below 10,000 pictures have it too, and of both sets, so that the bias of either goes.
     """
-    order = np.random.default_rng([seed, 1]).permutation(len(fakes))
-    sizes = np.linspace(len(fakes) / 4, len(fakes), INFINITY_SIZES).astype(int)
-    distances = [frechet_distance(moments(fakes[order[:size]]), reals) for size in sizes]
-    return float(np.polynomial.polynomial.polyfit(1 / sizes, distances, 1)[0])
+    rng = np.random.default_rng([seed, 1])
+    orders = [rng.permutation(len(part)) for part in (fakes, reals)]
+    shares = np.linspace(SMALLEST_SHARE, 1, INFINITY_SIZES)
+    found = []
+    for share in shares:
+        one, other = (
+            moments(part[order[: round(share * len(part))]]) for part, order in zip((fakes, reals), orders, strict=True)
+        )
+        found.append(frechet_distance(one, other))
+    return float(np.polynomial.polynomial.polyfit(1 / shares, found, 1)[0])
 
 
 def kernel_distance(

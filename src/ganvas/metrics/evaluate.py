@@ -215,14 +215,14 @@ def _compare(fakes: np.ndarray, reals: np.ndarray, seed: int) -> dict[str, Any]:
 
 def _infinity(fakes: np.ndarray, reals: np.ndarray, seed: int, notes: list[str]) -> float | None:
     """Extrapolated Frechet distance, where its smallest subset fills a covariance."""
-    size = fakes.shape[1]
-    if len(fakes) // 4 <= size or len(reals) <= size:
+    needed = round(fakes.shape[1] / distances.SMALLEST_SHARE)
+    if min(len(fakes), len(reals)) <= needed:
         notes.append(
-            f"frechet_infinity is left out: it needs more than {4 * size:,} generated and {size:,} real pictures, "
+            f"frechet_infinity is left out: it needs more than {needed:,} pictures on each side, "
             f"and there are {len(fakes):,} and {len(reals):,}."
         )
         return None
-    return distances.frechet_infinity(fakes, distances.moments(reals), seed=seed)
+    return distances.frechet_infinity(fakes, reals, seed=seed)
 
 
 def _memorisation(fakes: np.ndarray, reals: np.ndarray, training: np.ndarray | None, notes: list[str]) -> float | None:
