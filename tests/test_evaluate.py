@@ -264,7 +264,7 @@ def test_a_run_against_a_held_out_folder(run, folders):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["{home}/dark"], "holds no run, so it needs pictures to compare with: --against SOURCE"),
+        (["{home}/dark"], "RUN. To score pictures, add --against SOURCE."),
         (["{home}/none", "--against", "{home}/dark"], "no source is called"),
         (["{home}/dark", "--against", "{home}/empty"], "empty"),
         (["{home}/dark", "--against", "ring"], "ring holds points"),

@@ -334,7 +334,7 @@ def _score_points(trained: Trained, count: int, seed: int) -> dict[str, Any]:
 def _two_sources(path: str | Path, against: str | Path | None, count: int, network: features.FeatureNetwork) -> _Sides:
     """Any two sets of pictures, the second as what the first was learned from."""
     if against is None:
-        raise BadSetting(f"{path} holds no run, so it needs pictures to compare with: --against SOURCE.")
+        raise RunError(f"{runs.no_run(Path(path))} To score pictures, add --against SOURCE.")
     sets = [open_source(str(source), DataConfig(), limit=network.side) for source in (path, against)]
     for source in sets:
         if not source.is_pictures:
