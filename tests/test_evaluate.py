@@ -9,6 +9,8 @@ from PIL import Image
 import ganvas
 from ganvas import images
 from ganvas.cli import main
+from ganvas.config import DataConfig
+from ganvas.data.source import open_source
 from ganvas.errors import UserError
 from ganvas.metrics import evaluate as judging
 from ganvas.metrics.features import FeatureNetwork
@@ -230,6 +232,15 @@ def test_a_folder_against_itself(folders):
     scores = ganvas.evaluate(folders / "dark", folders / "dark", count=30)
     assert scores["n_fake"] == 30
     assert scores["coverage"] == 1
+
+
+def test_the_same_pictures_from_a_folder_and_from_an_array_agree(tmp_path):
+    digits = open_source("digits", DataConfig(), limit=28).samples[:200]
+    for number, picture in enumerate(digits):
+        images.write_png(tmp_path / "digits" / f"{number:03d}.png", picture)
+    scores = ganvas.evaluate(tmp_path / "digits", "digits", count=400)
+    assert scores["precision"] == pytest.approx(scores["floor"]["precision"], abs=0.1)
+    assert abs(scores["kid"]) < 4 * scores["kid_spread"]
 
 
 def test_a_run_against_what_it_was_trained_on(capsys, run, tmp_path):

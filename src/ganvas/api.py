@@ -335,7 +335,9 @@ def _two_sources(path: str | Path, against: str | Path | None, count: int, netwo
     """Any two sets of pictures, the second as what the first was learned from."""
     if against is None:
         raise RunError(f"{runs.no_run(Path(path))} To score pictures, add --against SOURCE.")
-    sets = [open_source(str(source), DataConfig(), limit=network.side) for source in (path, against)]
+    # One size for both, straight from the files: reading 28 pixels as 16 first would be seen as blur.
+    data = DataConfig(resolution=str(network.side))
+    sets = [open_source(str(source), data, limit=network.side) for source in (path, against)]
     for source in sets:
         if not source.is_pictures:
             raise BadSetting(f"{source.name} holds points; evaluate compares pictures, or a run on points by itself.")
