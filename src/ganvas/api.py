@@ -11,18 +11,20 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from ganvas import models, presets, report, runs
-from ganvas.config import RunConfig
+from ganvas import images, models, presets, report, runs
+from ganvas.config import DataConfig, RunConfig
 from ganvas.data.source import Dataset, open_source
-from ganvas.data.stream import Scaling
-from ganvas.data.toy import TOYS
+from ganvas.data.stream import Scaling, split
+from ganvas.data.toy import TOYS, points
 from ganvas.errors import BadSetting, RunError, UserError
 from ganvas.events import Event
-from ganvas.metrics.scores import toy_scores
+from ganvas.metrics import evaluate as judging
+from ganvas.metrics import features, toy
 from ganvas.training import checkpoint, engine, loop, resolve, sampler
 from ganvas.training.state import State
 
 Report = Callable[[int, int], None]  # pictures read, pictures in all
+PANEL_PAIRS = 24
 
 
 @dataclass
@@ -243,23 +245,142 @@ def best_position(run: runs.Run) -> int | None:
     return int(best[0]) if best else None
 
 
-def evaluate(path: str | Path, *, count: int = 10_000, seed: int = 0) -> dict[str, Any]:
-    """Score samples of a run against the truth; 2-D sets only so far.
+def evaluate(
+    path: str | Path,
+    against: str | Path | None = None,
+    *,
+    count: int = 10_000,
+    seed: int = 0,
+    feature_weights: str | Path | None = None,
+    feature_hash: str | None = None,
+    panel: str | Path | None = None,
+    on_look: Report | None = None,
+) -> dict[str, Any]:
+    """Score samples of a run, or any pictures, against others.
+
+    Args:
+        path: a run, or any source of pictures: a folder, a zip, "digits".
+        against: source of the real pictures; by default those that the run was trained on.
+        count: at most so many pictures of each.
+        seed: of a run's samples, and of the subsets in scores.
+        feature_weights: safetensors of Inception v3, instead of the carried network.
+        feature_hash: SHA-256 that `feature_weights` must have.
+        panel: FILE.png for the samples nearest to a training picture, each beside it.
+        on_look: called with (pictures looked at, pictures in all).
 
     Returns:
-        The scores of `metrics.scores`, with source, position, number of samples and seed.
+        For pictures what `metrics.evaluate.judge` gives, for 2-D sets `metrics.toy` with `wasserstein` and its
+        floor; both with source, position of a run, number of samples and seed.
 
     Raises:
-        UserError: for a run on pictures, which have no scores yet.
+        UserError: what was given, what is accepted, what to try.
     """
-    trained = load(path)
+    if count < 1:
+        raise BadSetting(f"count is {count}, but must be at least 1.")
+    if panel is not None and Path(panel).suffix != ".png":
+        raise BadSetting(f"--panel is {panel}; it takes FILE.png.")
+    trained = load(path) if runs.exists(Path(path)) else None
+    if trained is not None and trained.run.dataset["name"] in TOYS:
+        if against is not None:
+            raise BadSetting(f"{path} makes points, whose truth is known; leave out --against.")
+        return _score_points(trained, count, seed)
+    if feature_hash is not None and feature_weights is None:
+        raise BadSetting("--feature-hash belongs to --feature-weights FILE; name the file, or leave out the hash.")
+    network = features.carried() if feature_weights is None else features.from_file(Path(feature_weights), feature_hash)
+    if trained is None:
+        sides = _two_sources(path, against, count, network)
+    else:
+        sides = _run_and_source(trained, against, count, seed)
+    measure = _measurer(network, [sides.fakes, sides.reals, *([sides.training] if sides.training else [])], on_look)
+    fake, real = measure(sides.fakes), measure(sides.reals)
+    training = measure(sides.training) if sides.training else None
+    if sides.seen is None:
+        scores = judging.judge(fake, real, network, training=training, seed=seed)
+    else:
+        seen = sides.seen
+        scores = judging.judge(fake, real, network, training=real[seen], held_out=real[~seen], seed=seed)
+    if panel is not None:
+        pairs = judging.closest(fake, real if training is None else training, PANEL_PAIRS)
+        try:
+            images.write_png(Path(panel), judging.panel(sides.fakes, sides.training or sides.reals, pairs))
+        except OSError as error:
+            raise UserError(f"--panel {panel} cannot be written: {error.strerror}.") from None
+    about: dict[str, Any] = {"source": sides.fakes.name, "against": sides.reals.name}
+    return about | ({"images_seen": trained.position} if trained else {}) | scores
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """What is compared: the training pictures apart where the reals are others; which of the reals trained the run."""
+
+    fakes: judging.Pictures
+    reals: judging.Pictures
+    training: judging.Pictures | None = None
+    seen: np.ndarray | None = None  # bool, one for each real; None when none was held out
+
+
+def _score_points(trained: Trained, count: int, seed: int) -> dict[str, Any]:
     name = trained.run.dataset["name"]
-    if name not in TOYS:
-        raise BadSetting(
-            f"{path} was trained on {name}, which has no scores yet; evaluate takes runs on {', '.join(TOYS)}."
-        )
-    scores = toy_scores(trained.sample(count, seed=seed), TOYS[name]())
+    made = trained.sample(count, seed=seed)
+    true, others = (points(name, toy.MATCHED, seed=first) for first in (seed + 1, seed + 2))
+    scores = toy.toy_scores(made, TOYS[name]())
+    scores |= {
+        "wasserstein": toy.wasserstein(made, true),
+        "wasserstein_floor": toy.wasserstein(others[: len(made)], true),
+    }
     return {"source": name, "images_seen": trained.position, "n_fake": count, "seed": seed} | scores
+
+
+def _two_sources(path: str | Path, against: str | Path | None, count: int, network: features.FeatureNetwork) -> _Sides:
+    """Any two sets of pictures, the second as what the first was learned from."""
+    if against is None:
+        raise RunError(f"{runs.no_run(Path(path))} To score pictures, add --against SOURCE.")
+    # One size for both, straight from the files: reading 28 pixels as 16 first would be seen as blur.
+    data = DataConfig(resolution=str(network.side))
+    sets = [open_source(str(source), data, limit=network.side) for source in (path, against)]
+    for source in sets:
+        if not source.is_pictures:
+            raise BadSetting(f"{source.name} holds points; evaluate compares pictures, or a run on points by itself.")
+    return _Sides(judging.some(sets[0], count), judging.some(sets[1], count))
+
+
+def _run_and_source(trained: Trained, against: str | Path | None, count: int, seed: int) -> _Sides:
+    """Samples of a run, what to compare them with, and what it was trained on."""
+    run = trained.run
+    fakes = judging.Pictures(
+        run.path.name, count, lambda start, stop: trained.sample(stop - start, seed=seed, first=start)
+    )
+    source = read_source(run.asked)
+    training = judging.some(source, count)
+    if against is None:
+        rows, _ = split(len(source.samples), run.resolved.steady.held_out or 0, run.resolved.seed)
+        seen = np.isin(judging.chosen(source, count), rows)
+        return _Sides(fakes, training, seen=seen if (~seen).sum() >= judging.FEWEST else None)
+    channels, height, width = run.shape
+    as_trained = run.resolved.data.but(
+        resolution=f"{height}x{width}", channels={1: "grey", 3: "rgb", 4: "rgba"}[channels]
+    )
+    dataset = open_source(str(against), as_trained, limit=max(height, width))
+    if not dataset.is_pictures:
+        raise BadSetting(f"{dataset.name} holds points, and {run.path} makes pictures; --against takes pictures.")
+    reals = judging.some(dataset, count)
+    return _Sides(fakes, reals, None if reals.key == training.key else training)
+
+
+def _measurer(
+    network: features.FeatureNetwork, sets: list[judging.Pictures], on_look: Report | None
+) -> Callable[[judging.Pictures], np.ndarray]:
+    """Measures one set after another, and tells of their progress as of one."""
+    total, before = sum(pictures.count for pictures in sets), 0
+
+    def measure(pictures: judging.Pictures) -> np.ndarray:
+        nonlocal before
+        tell = (lambda done, _: on_look(before + done, total)) if on_look else None
+        found = judging.measure(pictures, network, tell)
+        before += pictures.count
+        return found
+
+    return measure
 
 
 __all__ = ["Trained", "Training", "evaluate", "load", "resume", "train"]

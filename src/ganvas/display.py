@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -24,6 +26,7 @@ class Display:
         self.console = console or Console(stderr=True, highlight=False)
         self.total = 1
         self.printed = 0
+        self.began = 0.0
         self.bar = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"),
             TimeRemainingColumn(), TextColumn("{task.fields[words]}"), console=self.console,
@@ -43,10 +46,19 @@ class Display:
 
     def reading(self, done: int, total: int) -> None:
         """Progress of the preflight."""
+        self._count("reading pictures", done, total)
+
+    def looking(self, done: int, total: int) -> None:
+        """Progress of the feature network; nothing is shown of what takes less than two seconds."""
+        self.began = self.began or time.monotonic()
+        if time.monotonic() - self.began > 2:
+            self._count("looking at pictures", done, total)
+
+    def _count(self, what: str, done: int, total: int) -> None:
         if not self.console.is_terminal:
             return
         if self.task is None:
-            self.task = self.bar.add_task("reading pictures", total=total, words="")
+            self.task = self.bar.add_task(what, total=total, words="")
         self.bar.update(self.task, completed=done, total=total)
 
     def show(self, stream: Iterable[Event]) -> events.Finished | None:
@@ -108,3 +120,22 @@ def health(stats: dict[str, float]) -> str:
     if wins > 0.98:
         return "discriminator far ahead"
     return "discriminator weak" if wins < 0.5 else "healthy"
+
+
+def score_rows(scores: dict[str, Any]) -> list[list[str]]:
+    """Scores as rows of a table: name, value, 95 % interval, floor. Notes are left out."""
+    floor, intervals = scores.get("floor") or {}, scores.get("intervals", {})
+
+    def shown(value: Any) -> str:
+        return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)
+
+    return [
+        [
+            name,
+            shown(value),
+            " to ".join(map(shown, intervals[name])) if name in intervals else "",
+            shown(floor[name]) if name in floor else "",
+        ]
+        for name, value in scores.items()
+        if not isinstance(value, dict | list)
+    ]

@@ -11,6 +11,8 @@ import torchvision
 
 from ganvas import presets
 from ganvas.data.source import open_source
+from ganvas.errors import UserError
+from ganvas.metrics import features
 from ganvas.training import resolve
 from ganvas.training.engine import Engine
 
@@ -33,6 +35,7 @@ def examine() -> Iterator[Finding]:
     yield Finding("device", str(device))
     digits = open_source("digits", presets.digits().data, limit=28)
     yield Finding("carried digits", f"{len(digits.samples):,} pictures", len(digits.samples) == 5_000)
+    yield _feature_network()
     alone = Engine(device=device)
     for name in ("ring", "digits"):
         config = presets.configure(name)
@@ -41,3 +44,10 @@ def examine() -> Iterator[Finding]:
         for threads in resolve.thread_candidates(alone):
             speed = resolve.measure(resolved, dataset, alone, [threads]).images_per_second
             yield Finding(f"{name} on {threads} thread{'s' if threads > 1 else ''}", f"{speed:,.0f} images/s")
+
+
+def _feature_network() -> Finding:
+    try:
+        return Finding("network that scores pictures", features.carried().name)
+    except UserError as error:
+        return Finding("network that scores pictures", str(error), fine=False)

@@ -126,6 +126,13 @@ def create(path: Path, asked: RunConfig, resolved: RunConfig, dataset: Dataset, 
     return run
 
 
+def no_run(path: Path) -> str:
+    """That a folder holds no run, and which there are beside it."""
+    near = [p.parent.name for p in sorted(path.parent.glob("*/config.json"))] if path.parent.is_dir() else []
+    hint = f" Runs there: {', '.join(near)}." if near else " Start one with: ganvas train SOURCE --out RUN."
+    return f"{path} holds no run (no config.json).{hint}"
+
+
 def open_run(path: Path) -> Run:
     """Read a run folder.
 
@@ -133,9 +140,7 @@ def open_run(path: Path) -> Run:
         RunError: when there is no run, it is damaged, or it is of a newer ganvas.
     """
     if not exists(path):
-        near = [p.parent.name for p in sorted(path.parent.glob("*/config.json"))] if path.parent.is_dir() else []
-        hint = f" Runs there: {', '.join(near)}." if near else " Start one with: ganvas train SOURCE --out RUN."
-        raise RunError(f"{path} holds no run (no config.json).{hint}")
+        raise RunError(no_run(path))
     try:
         content = json.loads((path / "config.json").read_bytes())
         if content["schema"] > SCHEMA:

@@ -14,7 +14,7 @@ from ganvas.data import toy
 from ganvas.data.source import Dataset
 from ganvas.data.stream import Scaling, split
 from ganvas.metrics import look
-from ganvas.metrics.scores import toy_scores
+from ganvas.metrics.toy import toy_scores
 from ganvas.training import sampler
 from ganvas.training.draws import generator
 from ganvas.training.state import State

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ganvas.data.toy import TOYS, Toy, points
-from ganvas.metrics.scores import ARC_BINS, CURVE_REACH, nearest, toy_scores
+from ganvas.metrics.toy import ARC_BINS, CURVE_REACH, nearest, toy_scores, wasserstein
 
 SQUARE = Toy(np.array([[0.0, 0], [10, 0], [0, 10], [10, 10]]), 1.0, np.full(4, 0.25))
 MIXTURES = [name for name in TOYS if not TOYS[name]().curve]
@@ -105,3 +105,17 @@ def test_the_nearest_centre_across_blocks():
     index, distance = nearest(made, centres)
     assert (index == distances.argmin(1)).all()
     np.testing.assert_allclose(distance, distances.min(1), rtol=1e-12)
+
+
+def test_wasserstein_by_hand():
+    one = np.array([[0.0, 0], [10, 0]])
+    assert wasserstein(one, one[::-1] + np.array([3.0, 4.0])) == pytest.approx(5, abs=1e-12)
+    # The best matching crosses: (0 -> 1, 10 -> 9), not in the order given.
+    assert wasserstein(one, np.array([[9.0, 0], [1.0, 0]])) == pytest.approx(1, abs=1e-12)
+
+
+def test_wasserstein_sees_lost_modes():
+    true = points("ring", 500, seed=1)
+    whole, lost = points("ring", 500, seed=2), points("ring", 500, seed=3)
+    lost = lost[lost[:, 0] < 0]
+    assert wasserstein(lost, true) > 2 * wasserstein(whole, true)
