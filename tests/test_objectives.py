@@ -14,7 +14,7 @@ from ganvas.training.objectives import OBJECTIVES, Draws, Step
 from ganvas.training.step import Stepper
 from tiny import BATCH, advance, all_finite, differing, fresh, make_pictures, make_points, snapshot, tiny_config
 
-OWN = ["tests.tiny_cycle", "tests.tiny_growing", "tests.tiny_pyramid"]
+OWN = ["own.cycle", "own.growing", "own.pyramid"]
 GAN = {"loss": {"adversarial": "relativistic", "r1": 0.1, "r2": 0.1, "instance_noise": 0.1}}
 
 
@@ -22,9 +22,9 @@ GAN = {"loss": {"adversarial": "relativistic", "r1": 0.1, "r2": 0.1, "instance_n
 def _own(monkeypatch):
     """Architectures of one's own are loaded by dotted name; a new family registers its objective."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent.parent))
-    import tiny_cycle
+    import own.cycle
 
-    monkeypatch.setitem(OBJECTIVES, "cycle", tiny_cycle.objective)
+    monkeypatch.setitem(OBJECTIVES, "cycle", own.cycle.objective)
 
 
 def run_of(model):
@@ -61,7 +61,7 @@ def test_they_resume_exactly(model, split, tmp_path):
 
 @pytest.mark.parametrize("change", ["forget", "alter"])
 def test_memory_matters(change):
-    config, dataset = run_of("tests.tiny_cycle")
+    config, dataset = run_of("own.cycle")
     state = advance(config, dataset, fresh(config, dataset), 5)
     tensors, numbers = snapshot(state)
     assert "memory/fakes" in tensors
@@ -74,7 +74,7 @@ def test_memory_matters(change):
 
 
 def test_memory_is_put_back_after_a_bad_step():
-    config, dataset = run_of("tests.tiny_cycle")
+    config, dataset = run_of("own.cycle")
     state = advance(config, dataset, fresh(config, dataset), 3)
     before, _ = snapshot(state)
     stepper = Stepper(config, dataset, state, Engine())
@@ -89,7 +89,7 @@ def test_memory_is_put_back_after_a_bad_step():
 
 
 def test_growth_follows_the_position_also_after_resuming(tmp_path):
-    config, dataset = run_of("tests.tiny_growing")
+    config, dataset = run_of("own.growing")
     state = fresh(config, dataset)
     stages = []
     for _ in range(8):
@@ -107,7 +107,7 @@ def test_growth_follows_the_position_also_after_resuming(tmp_path):
 def test_pyramids_take_every_penalty(adversarial):
     dataset = make_pictures()
     loss = {"adversarial": adversarial, "r1": 0.1, "r2": 0.1, "gradient_penalty": 1.0}
-    config = tiny_config("tests.tiny_pyramid", dataset, loss=loss)
+    config = tiny_config("own.pyramid", dataset, loss=loss)
     state = advance(config, dataset, fresh(config, dataset), 3)
     assert {"discriminator/r1", "discriminator/r2", "discriminator/gradient_penalty"} <= set(state.meter.sums)
     assert all(float(state.meter.sums[f"discriminator/{name}"]) > 0 for name in ("r1", "r2", "gradient_penalty"))

@@ -1,4 +1,4 @@
-"""A first look at samples: features and scores cheap enough to be taken again and again while training goes on.
+"""A first look at samples: features cheap enough to be taken again and again while training goes on.
 
 Shapes: N samples, D features. Pictures are uint8 [N, H, W, C], points float32 [N, 2].
 """
@@ -11,7 +11,6 @@ import numpy as np
 
 SIDE = 16  # pictures are shrunk to at most about this many pixels a side
 AXES = 32  # principal components kept
-NEIGHBOURS = 5
 
 
 @dataclass(frozen=True)
@@ -45,57 +44,6 @@ def shrink(samples: np.ndarray) -> np.ndarray:
     rows = cut.reshape(len(cut), height // down, down, width // across, across, -1).mean((2, 4))
     flat: np.ndarray = (rows.reshape(len(cut), -1) / 127.5 - 1).astype(np.float64)
     return flat
-
-
-def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Euclidean distances [N, M] between rows of two sets of features."""
-    squared = (one**2).sum(1)[:, None] - 2 * one @ other.T + (other**2).sum(1)
-    apart: np.ndarray = np.sqrt(np.maximum(squared, 0))
-    return apart
-
-
-def diversity(features: np.ndarray) -> float:
-    """Mean distance between two samples; near zero when all are alike."""
-    count = len(features)
-    return float(distances(features, features).sum() / (count * (count - 1)))
-
-
-def reach(reals: np.ndarray) -> np.ndarray:
-    """Distance [N] of each real sample to its fifth neighbour among the real samples, itself left out."""
-    fifth: np.ndarray = np.partition(distances(reals, reals), NEIGHBOURS, axis=1)[:, NEIGHBOURS]
-    return fifth
-
-
-def coverage(reals: np.ndarray, reaches: np.ndarray, fakes: np.ndarray) -> float:
-    """Share of real samples that have a generated one within reach; 0.97 for a perfect generator, as many of each.
-
-    Source: Naeem et al. 2020, equation 6, arXiv 2002.09797
-    """
-    return float((distances(reals, fakes).min(1) < reaches).mean())
-
-
-def frechet(reals: np.ndarray, fakes: np.ndarray) -> float:
-    """Frechet distance between Gaussians fitted to two sets of features [N, D]."""
-    real_root = _root(np.cov(reals, rowvar=False))
-    product = real_root @ np.cov(fakes, rowvar=False) @ real_root
-    shared = np.sqrt(np.maximum(np.linalg.eigvalsh(product), 0)).sum()
-    spread = reals.var(0, ddof=1).sum() + fakes.var(0, ddof=1).sum() - 2 * shared
-    return float(((reals.mean(0) - fakes.mean(0)) ** 2).sum() + spread)
-
-
-def _root(matrix: np.ndarray) -> np.ndarray:
-    values, vectors = np.linalg.eigh(matrix)
-    root: np.ndarray = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    return root
-
-
-def closeness(fakes: np.ndarray, held_out: np.ndarray, training: np.ndarray) -> float:
-    """Median distance of generated samples to the nearest training sample, against that of held-out real ones.
-
-    About 1 for a generator that has learnt the distribution; towards 0 when it repeats training pictures.
-    """
-    usual = float(np.median(distances(held_out, training).min(1)))
-    return float(np.median(distances(fakes, training).min(1))) / max(usual, 1e-12)
 
 
 def checkerboard(samples: np.ndarray) -> float:

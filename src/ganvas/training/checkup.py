@@ -13,7 +13,8 @@ from ganvas.config import RunConfig
 from ganvas.data import toy
 from ganvas.data.source import Dataset
 from ganvas.data.stream import Scaling, split
-from ganvas.metrics import look
+from ganvas.metrics import look, manifold
+from ganvas.metrics.distances import frechet_distance, moments
 from ganvas.metrics.toy import toy_scores
 from ganvas.training import sampler
 from ganvas.training.draws import generator
@@ -23,6 +24,8 @@ from ganvas.training.vitals import Vitals
 SAMPLES = 512  # generated and real ones compared
 LOOKED_AT = 2048  # real samples from which the features are made, and among which neighbours are sought
 POINTS = 1024
+SETTLING = 4  # blocks of samples from which batch statistics are taken: a checkup must be cheap
+JUDGED = 256  # pictures of each kind that the discriminator is asked about
 
 
 class Examiner:
@@ -37,14 +40,15 @@ class Examiner:
         chosen = np.sort(rng.permutation(training)[:LOOKED_AT])
         self.reals = np.asarray(dataset.samples[chosen])
         self.held_out = np.asarray(dataset.samples[np.sort(held_out)])
+        self.seen = self.reals[rng.permutation(len(chosen))[:JUDGED]]
         self.look = look.Look.at(self.reals)
         self.training_features = self.look.features(self.reals)
         self.held_out_features = self.look.features(self.held_out) if len(self.held_out) else None
         count = SAMPLES if dataset.is_pictures else POINTS
         self.real_features = self.training_features[rng.permutation(len(chosen))[:count]]
-        self.enough = len(self.real_features) > 2 * look.NEIGHBOURS
-        self.real_reach = look.reach(self.real_features) if self.enough else np.full(len(self.real_features), np.inf)
-        self.real_diversity = max(look.diversity(self.real_features), 1e-9)
+        self.real_moments = moments(self.training_features)
+        self.real_reach = manifold.neighbour_distances(self.real_features)[:, -1]
+        self.real_diversity = max(manifold.pairwise_diversity(self.real_features), 1e-9)
         self.real_contrast = max(_contrast(self.reals), 1e-9)
         self.real_pattern = look.checkerboard(self.reals[:SAMPLES]) if dataset.is_pictures else 0.0
 
@@ -59,18 +63,20 @@ class Examiner:
         if not np.isfinite(fakes).all():
             return Vitals(**where, loss=math.inf, diversity=0.0, coverage=0.0, contrast=0.0), {}
         features = self.look.features(fakes)
-        diversity = look.diversity(features) / self.real_diversity
-        coverage = look.coverage(self.real_features, self.real_reach, features)
+        diversity = manifold.pairwise_diversity(features) / self.real_diversity
+        coverage = float((manifold.nearest(self.real_features, features)[1] <= self.real_reach).mean())
         scores = {"diversity": diversity, "coverage": coverage}
         if self.truth is not None:
             scores |= toy_scores(fakes, self.truth)
             loss = scores.pop("loss")
         else:
-            loss = look.frechet(self.training_features, features)
+            loss = frechet_distance(self.real_moments, moments(features))
             scores["distance"] = loss
         closeness = None
         if self.held_out_features is not None:
-            closeness = look.closeness(features, self.held_out_features, self.training_features)
+            closeness = manifold.memorisation_ratio(
+                *(manifold.nearest(f, self.training_features)[1] for f in (features, self.held_out_features))
+            )
             scores["closeness"] = closeness
         overfit = self.overfit(state, fakes)
         if overfit is not None:
@@ -91,7 +97,7 @@ class Examiner:
     def samples(self, state: State) -> np.ndarray:
         """Samples of the averaged network, from latents that are the same at every checkup."""
         network = state.averages[state.architecture.sampler]
-        with sampler.settled(network, self.config.seed, state.device):
+        with sampler.settled(network, self.config.seed, state.device, SETTLING):
             count = SAMPLES if self.scaling is None else POINTS
             rows = generator(self.config.seed, "checkup/latents").standard_normal(
                 (count, models.latent_size(network)), np.float32
@@ -110,7 +116,7 @@ class Examiner:
             return None
         training = critic.training
         critic.eval()
-        logits = [self.logits(critic, state, group) for group in (self.reals[:SAMPLES], self.held_out, fakes)]
+        logits = [self.logits(critic, state, group) for group in (self.seen, self.held_out, fakes[:JUDGED])]
         critic.train(training)
         seen, unseen, made = logits
         gap = seen - made

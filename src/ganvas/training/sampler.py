@@ -22,6 +22,7 @@ from ganvas.training.draws import generator
 
 BLOCK = 64  # pictures made at once: always whole blocks, so that one does not depend on how many are asked for
 POINT_BLOCK = 1024  # the same for points
+SETTLING = 16  # blocks from which batch statistics are taken
 
 
 def latents(count: int, size: int, *, seed: int, first: int = 0, truncation: float | None = None) -> np.ndarray:
@@ -58,19 +59,19 @@ def truncate(rows: np.ndarray, limit: float) -> np.ndarray:
 
 
 @torch.no_grad()
-def settle(network: nn.Module, seed: int, device: torch.device) -> None:
+def settle(network: nn.Module, seed: int, device: torch.device, blocks: int = SETTLING) -> None:
     """Give averaged weights the batch statistics that belong to them, and switch to evaluation."""
-    shape = (16 * BLOCK, latent_size(network))
+    shape = (blocks * BLOCK, latent_size(network))
     rows = torch.from_numpy(generator(seed, "settle").standard_normal(shape, np.float32))
     recompute_statistics(network, torch.split(rows.to(device), BLOCK))
     network.eval()
 
 
 @contextmanager
-def settled(network: nn.Module, seed: int, device: torch.device) -> Iterator[None]:
+def settled(network: nn.Module, seed: int, device: torch.device, blocks: int = SETTLING) -> Iterator[None]:
     """The network settled for a look at its samples; its buffers are put back, since looking must change nothing."""
     kept = [buffer.clone() for buffer in network.buffers()]
-    settle(network, seed, device)
+    settle(network, seed, device, blocks)
     try:
         yield
     finally:

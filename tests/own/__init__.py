@@ -1,0 +1,1 @@
+"""Architectures from outside the package, as a user would bring them."""
