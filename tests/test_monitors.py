@@ -76,6 +76,14 @@ def test_nothing_is_judged_before_the_run_has_begun():
     assert findings(history(1, diversity=0.0, contrast=0.0, strength=1.0)) == {}
 
 
+@pytest.mark.parametrize("start", [0, 5, 20, 28])
+@pytest.mark.parametrize("signs", [{}, {"diversity": 0.1}, {"strength": None, "overfit": None, "closeness": None}])
+def test_a_history_may_begin_anywhere_after_a_run_has_begun_again(start, signs):
+    whole = history(32, **signs)
+    for end in range(start + 1, 33):
+        findings(whole[start:end])
+
+
 def test_every_monitor_but_the_checkerboard_has_an_answer():
     assert set(MONITORS) - {"checkerboard"} == set(ANSWERS)
 

@@ -127,10 +127,10 @@ def vanishing_gradients(history: History) -> str | None:
 def oscillation(history: History) -> str | None:
     """Scores that swing without getting better, for a quarter of the run."""
     window = [v for v in history if v.progress > history[-1].progress - 0.25]
-    if history[-1].progress < 0.35 or len(window) < 6 or not all(math.isfinite(v.loss) for v in window):
+    earlier = [v.loss for v in history[: -len(window)]]
+    if len(earlier) < 3 or len(window) < 6 or not all(math.isfinite(v.loss) for v in window):
         return None
-    losses = [v.loss for v in window]
-    before = min(v.loss for v in history if v.progress <= history[-1].progress - 0.25)
+    losses, before = [v.loss for v in window], min(earlier)
     turns = sum((b - a) * (c - b) < 0 for a, b, c in zip(losses, losses[1:], losses[2:], strict=False))
     if min(losses) < before or max(losses) < 2 * min(losses) or turns < len(losses) // 3:
         return None
