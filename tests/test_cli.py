@@ -9,7 +9,8 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from ganvas.cli import COMMANDS, SETTINGS_HELP, main, split_assignments
+from ganvas.arguments import split_assignments
+from ganvas.cli import COMMANDS, SETTINGS_HELP, main
 
 TINY = [
     "--images", "256", "--set", "threads=1", "batch_size=32", "save.samples=2",

@@ -1,4 +1,4 @@
-"""The command line: `ganvas train`, `resume`, `sample`, `evaluate`, `prepare`, `runs`, `presets`, `doctor`.
+"""The command line: `ganvas train`, `resume`, `sample`, `evaluate`, `prepare`, `tune`, `runs`, `presets`, `doctor`.
 
 Only words and files here; whatever needs torch is imported inside the command that needs it.
 """
@@ -8,10 +8,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import re
-import signal
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,7 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 import ganvas
+from ganvas.arguments import misunderstood, split_assignments
 from ganvas.errors import BadSetting, UnknownName, UserError
+from ganvas.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from ganvas.config import RunConfig
@@ -241,6 +241,57 @@ class Prepare:
 
 
 @dataclass
+class Tune:
+    """Search for settings that suit your pictures: short trial runs, the best written as a preset file."""
+
+    source: tyro.conf.Positional[str] = "digits"
+    """As for train."""
+    out: Path | None = None
+    """The preset file to write, NAME.toml; by default runs/NAME-tuned.toml. The study is kept beside it."""
+    preset: str | None = None
+    """Where to start from; by default what suits the source."""
+    minutes: float = 20
+    """Length of the whole search."""
+    trials: int = 20
+    """How many settings to try; the first are the preset's own."""
+    seed: int = 0
+    """Seed of the search and of every trial."""
+    set: Annotated[list[str], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE", help=SETTINGS_HELP)] = (
+        field(default_factory=list)
+    )
+
+    def __call__(self) -> int:
+        """Search, telling of each trial."""
+        from ganvas import api, presets, search
+        from ganvas.config import parse_assignments
+
+        if self.trials < 1 or not self.minutes > 0:
+            raise BadSetting(f"--trials and --minutes take numbers above 0; got {self.trials} and {self.minutes:g}.")
+        out = self.out or api.default_out(self.source).with_name(f"{api.default_out(self.source).name}-tuned.toml")
+        if out.suffix != ".toml":
+            raise BadSetting(f"--out is {out}; it takes NAME.toml.")
+        asked = presets.configure(self.source, self.preset, {"seed": self.seed} | parse_assignments(self.set))
+        dataset = api.read_source(asked)
+        tuning = search.Search(asked, dataset, out.with_suffix(".db"), trials=self.trials, minutes=self.minutes)
+        done = len(search.finished(tuning.study))
+        print(f"{self.trials - done} trials of {tuning.config.total_images:,} images each, to end early if poor")
+        stop = Interrupts()
+        with stop:
+            for outcome in tuning.run(stop.asked):
+                done += 1
+                left = (self.trials - done) * outcome.seconds / 60
+                words = ", ".join(f"{name.split('.')[1]} {value:.3g}" for name, value in outcome.settings.items())
+                end = f"score {outcome.loss:.4g}" if outcome.complete else "ended early"
+                print(f"{done}/{self.trials}  {end}: {words}  ({left:.0f} min left at most)", flush=True)
+        if stop.asked():
+            print(f"stopped after {done} trials; the same command goes on.")
+            return 0
+        search.write_preset(out, tuning.best(asked))
+        print(f"best score {tuning.study.best_value:.4g}; train with: ganvas train {self.source} --preset {out}")
+        return 0
+
+
+@dataclass
 class Runs:
     """List the runs in a folder."""
 
@@ -314,7 +365,7 @@ class Doctor:
 
 COMMANDS: dict[str, type] = {
     "train": Train, "resume": Resume, "sample": Sample, "evaluate": Evaluate, "prepare": Prepare,
-    "runs": Runs, "presets": Presets, "settings": ListSettings, "doctor": Doctor,
+    "tune": Tune, "runs": Runs, "presets": Presets, "settings": ListSettings, "doctor": Doctor,
 }  # fmt: skip
 
 
@@ -342,18 +393,9 @@ def follow(training: Any) -> int:
     """Train with a progress display; Ctrl-C and SIGTERM save and stop, a second Ctrl-C stops at once."""
     from ganvas.display import Display
 
-    def ask(number: int, frame: Any) -> None:
-        training.stop()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with Display(training.path) as display:
-            training.on_read = display.reading
-            finished = display.show(training)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with Interrupts(training.stop), Display(training.path) as display:
+        training.on_read = display.reading
+        finished = display.show(training)
     if finished is None:  # one of several processes, and not the one that tells
         return 0
     if finished.complete:
@@ -375,18 +417,6 @@ def print_table(columns: list[str], rows: list[list[str]]) -> None:
         table.add_row(*(cell.replace("[", "\\[") for cell in row))
     console = Console(highlight=False)
     console.print(table)
-
-
-def split_assignments(arguments: list[str]) -> list[str]:
-    """`--set a=1 b=2` as `--set a=1 --set b=2`."""
-    split: list[str] = []
-    setting = False
-    for argument in arguments:
-        if setting and "=" in argument and not argument.startswith("-") and split[-1] != "--set":
-            split.append("--set")
-        setting = argument == "--set" or (setting and "=" in argument and not argument.startswith("-"))
-        split.append(argument)
-    return split
 
 
 def overview() -> None:
@@ -416,23 +446,6 @@ def parse(arguments: list[str]) -> Any:
         if exit_.code in (0, None):
             raise
         raise misunderstood(command, name, rest, complaint.getvalue()) from None
-
-
-def misunderstood(command: type, name: str, arguments: list[str], complaint: str) -> UserError:
-    """The parser's complaint, which fills a box, as one line."""
-    known = ["--" + f.name.replace("_", "-") for f in fields(command)]
-    for argument in arguments:
-        flag = argument.split("=")[0]
-        if flag.startswith("--") and flag.replace("_", "-").replace("--no-", "--") not in known:
-            return UnknownName(f"option of ganvas {name}", flag, known)
-    words = re.sub(r"[╭╮╰╯│─┌┐└┘]+", " ", complaint)
-    words = re.sub(r"\s+", " ", words).strip()
-    if found := re.search(
-        r"parsing (--[\w-]+).*?(could not convert|invalid literal|not a valid)[^\n]*?: '?([^' ]+)", words
-    ):
-        return BadSetting(f"{found[1]} takes a number, got {found[3]!r}; see ganvas {name} --help.")
-    words = re.split(r" For full helptext| Argument helptext", words)[0].removeprefix("Parsing error ")
-    return UserError(f"{words or 'the arguments cannot be understood'}; see ganvas {name} --help.")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -38,7 +38,12 @@ def digits() -> RunConfig:
     Measured 2026-11-23 (docs/experiments.md): Frechet distance 1.5 on digit-classifier features after 240 CPU-seconds
     on one thread, where DCGAN has 22.5 (one seed) and the training digits themselves 0.1.
     """
-    return pictures().but(source="digits", minutes=2)
+    return pictures().but(source="digits", minutes=2, optimiser={"generator_lr": 1e-2})
+
+
+def collapse() -> RunConfig:
+    """Digits with a generator that moves thirty times too fast: see it collapse with --steady off, and heal with auto."""
+    return digits().but(optimiser={"generator_lr": 6e-2})
 
 
 def sine() -> RunConfig:
@@ -146,7 +151,7 @@ def vae() -> RunConfig:
 PRESETS: dict[str, Callable[[], RunConfig]] = {
     preset.__name__.replace("_", "-"): preset
     for preset in (
-        pictures, digits, sine, ring, grid, spiral, imbalanced_ring, dcgan, digits_perceptrons, sine_classic, vae,
+        pictures, digits, collapse, sine, ring, grid, spiral, imbalanced_ring, dcgan, digits_perceptrons, sine_classic, vae,
     )
 }  # fmt: skip
 
