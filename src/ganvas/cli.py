@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
-from rich.table import Table
 
 import ganvas
 from ganvas.arguments import misunderstood, split_assignments
+from ganvas.display import print_table
 from ganvas.errors import BadSetting, UnknownName, UserError
 from ganvas.interrupts import Interrupts
 
@@ -273,16 +272,12 @@ class Tune:
         asked = presets.configure(self.source, self.preset, {"seed": self.seed} | parse_assignments(self.set))
         dataset = api.read_source(asked)
         tuning = search.Search(asked, dataset, out.with_suffix(".db"), trials=self.trials, minutes=self.minutes)
-        done = len(search.finished(tuning.study))
-        print(f"{self.trials - done} trials of {tuning.config.total_images:,} images each, to end early if poor")
-        stop = Interrupts()
-        with stop:
-            for outcome in tuning.run(stop.asked):
-                done += 1
-                left = (self.trials - done) * outcome.seconds / 60
-                words = ", ".join(f"{name.split('.')[1]} {value:.3g}" for name, value in outcome.settings.items())
-                end = f"score {outcome.loss:.4g}" if outcome.complete else "ended early"
-                print(f"{done}/{self.trials}  {end}: {words}  ({left:.0f} min left at most)", flush=True)
+        before = len(search.finished(tuning.study))
+        done = before
+        print(f"{self.trials - before} trials of {tuning.config.total_images:,} images each, to end early if poor")
+        with Interrupts() as stop:
+            for done, outcome in enumerate(tuning.run(stop.asked), before + 1):
+                print(f"{done}/{self.trials}  {outcome.words(self.trials - done)}", flush=True)
         if stop.asked():
             print(f"stopped after {done} trials; the same command goes on.")
             return 0
@@ -406,17 +401,6 @@ def follow(training: Any) -> int:
     else:
         print(f"stopped and saved at {finished.images_seen:,} images; go on with: ganvas resume {training.path}")
     return 0
-
-
-def print_table(columns: list[str], rows: list[list[str]]) -> None:
-    """Print rows in columns."""
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(cell.replace("[", "\\[") for cell in row))
-    console = Console(highlight=False)
-    console.print(table)
 
 
 def overview() -> None:

@@ -42,7 +42,7 @@ def digits() -> RunConfig:
 
 
 def collapse() -> RunConfig:
-    """Digits with a generator that moves thirty times too fast: see it collapse with --steady off, and heal with auto."""
+    """Digits with a generator far too quick: see it collapse with --steady off, and heal with --steady auto."""
     return digits().but(optimiser={"generator_lr": 6e-2})
 
 
@@ -151,7 +151,8 @@ def vae() -> RunConfig:
 PRESETS: dict[str, Callable[[], RunConfig]] = {
     preset.__name__.replace("_", "-"): preset
     for preset in (
-        pictures, digits, collapse, sine, ring, grid, spiral, imbalanced_ring, dcgan, digits_perceptrons, sine_classic, vae,
+        pictures, digits, collapse, sine, ring, grid, spiral, imbalanced_ring, dcgan, digits_perceptrons, sine_classic,
+        vae,
     )
 }  # fmt: skip
 

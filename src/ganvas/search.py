@@ -43,6 +43,12 @@ class Outcome:
     complete: bool
     seconds: float
 
+    def words(self, left: int) -> str:
+        """The trial in a line, with the time that `left` more like it would take."""
+        settings = ", ".join(f"{name.split('.')[1]} {value:.3g}" for name, value in self.settings.items())
+        end = f"score {self.loss:.4g}" if self.complete else "ended early"
+        return f"{end}: {settings}  ({left * self.seconds / 60:.0f} min left at most)"
+
 
 class Search:
     """A search over the settings of one config on one dataset."""
