@@ -17,9 +17,9 @@ import tyro
 
 import ganvas
 from ganvas.arguments import misunderstood, split_assignments
-from ganvas.display import print_table
 from ganvas.errors import BadSetting, UnknownName, UserError
 from ganvas.interrupts import Interrupts
+from ganvas.tables import print_table
 
 if TYPE_CHECKING:
     from ganvas.config import RunConfig

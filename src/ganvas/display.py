@@ -11,7 +11,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from ganvas import events
 from ganvas.events import Event
@@ -140,14 +139,3 @@ def score_rows(scores: dict[str, Any]) -> list[list[str]]:
         for name, value in scores.items()
         if not isinstance(value, dict | list)
     ]
-
-
-def print_table(columns: list[str], rows: list[list[str]]) -> None:
-    """Print rows in columns."""
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(cell.replace("[", "\\[") for cell in row))
-    console = Console(highlight=False)
-    console.print(table)
