@@ -24,7 +24,9 @@ def test_a_study_goes_on_where_it_stopped_and_its_best_is_a_preset(points, tmp_p
     assert outcomes[0].settings["optimiser.generator_lr"] == pytest.approx(5e-3)  # the preset's own come first
     again = search.Search(asked(), points, file, trials=4, minutes=0.02)
     assert again.config.total_images == first.config.total_images
-    assert len(list(again.run())) == 2
+    later = list(again.run())
+    assert len(later) == 2
+    assert len({o.settings["loss.r1"] for o in [*outcomes, *later]}) == 4  # none is tried twice
     assert list(again.run()) == []
     best = again.best(asked())
     assert best.loss.r1 == best.loss.r2

@@ -142,13 +142,14 @@ def open_study(path: Path, asked: RunConfig) -> optuna.Study:
                 storage=f"sqlite:///{path}",
                 study_name="ganvas",
                 load_if_exists=True,
-                sampler=optuna.samplers.TPESampler(seed=asked.seed, n_startup_trials=6),
                 pruner=optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=0),
             )
     except Exception as error:  # whatever SQL makes of a file that is no database
         raise UserError(
             f"{path} is no study that can be read ({type(error).__name__}); choose another --out."
         ) from None
+    # Going on draws other settings than the beginning did.
+    study.sampler = optuna.samplers.TPESampler(seed=asked.seed + len(study.trials), n_startup_trials=6)
     before = study.user_attrs.get("asked")
     if before is None:
         study.set_user_attr("asked", label)
