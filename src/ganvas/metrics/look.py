@@ -11,6 +11,7 @@ import numpy as np
 
 SIDE = 16  # pictures are shrunk to at most about this many pixels a side
 AXES = 32  # principal components kept
+BLOCK = 256  # pictures at once, so that memory stays small
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,14 @@ def shrink(samples: np.ndarray) -> np.ndarray:
     """Samples as rows [N, P], float64: pictures in [-1, 1], averaged over blocks of pixels to about 16 a side."""
     if samples.ndim == 2:
         return samples.astype(np.float64)
-    _, height, width, _ = samples.shape
+    parts = [_averaged(samples[start : start + BLOCK]) for start in range(0, len(samples), BLOCK)]
+    return np.concatenate(parts)
+
+
+def _averaged(pictures: np.ndarray) -> np.ndarray:
+    _, height, width, _ = pictures.shape
     down, across = -(-height // SIDE), -(-width // SIDE)
-    cut = samples[:, : height - height % down, : width - width % across].astype(np.float32)
+    cut = pictures[:, : height - height % down, : width - width % across].astype(np.float32)
     rows = cut.reshape(len(cut), height // down, down, width // across, across, -1).mean((2, 4))
     flat: np.ndarray = (rows.reshape(len(cut), -1) / 127.5 - 1).astype(np.float64)
     return flat

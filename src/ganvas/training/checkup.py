@@ -38,19 +38,21 @@ class Examiner:
         training, held_out = split(len(dataset.samples), config.steady.held_out or 0, config.seed)
         rng = generator(config.seed, "checkup")
         chosen = np.sort(rng.permutation(training)[:LOOKED_AT])
-        self.reals = np.asarray(dataset.samples[chosen])
+        reals = np.asarray(dataset.samples[chosen])
+        self.shape = reals.shape
         self.held_out = np.asarray(dataset.samples[np.sort(held_out)])
-        self.seen = self.reals[rng.permutation(len(chosen))[:JUDGED]]
-        self.look = look.Look.at(self.reals)
-        self.training_features = self.look.features(self.reals)
+        self.seen = reals[rng.permutation(len(chosen))[:JUDGED]]
+        self.look = look.Look.at(reals)
+        self.training_features = self.look.features(reals)
         self.held_out_features = self.look.features(self.held_out) if len(self.held_out) else None
         count = SAMPLES if dataset.is_pictures else POINTS
         self.real_features = self.training_features[rng.permutation(len(chosen))[:count]]
+        neighbours = min(manifold.COVERAGE_NEIGHBOURS, len(self.real_features) - 1)
         self.real_moments = moments(self.training_features)
-        self.real_reach = manifold.neighbour_distances(self.real_features)[:, -1]
+        self.real_reach = manifold.neighbour_distances(self.real_features, neighbours)[:, -1]
         self.real_diversity = max(manifold.pairwise_diversity(self.real_features), 1e-9)
-        self.real_contrast = max(_contrast(self.reals), 1e-9)
-        self.real_pattern = look.checkerboard(self.reals[:SAMPLES]) if dataset.is_pictures else 0.0
+        self.real_contrast = max(_contrast(reals[:SAMPLES]), 1e-9)
+        self.real_pattern = look.checkerboard(reals[:SAMPLES]) if dataset.is_pictures else 0.0
 
     def examine(self, state: State) -> tuple[Vitals, dict[str, float]]:
         """The vital signs, and the scores to report; not finite samples give a loss that is not finite."""
@@ -102,7 +104,7 @@ class Examiner:
             rows = generator(self.config.seed, "checkup/latents").standard_normal(
                 (count, models.latent_size(network)), np.float32
             )
-            return _enlarged(sampler.draw(network, rows, self.scaling), self.reals.shape)
+            return _enlarged(sampler.draw(network, rows, self.scaling), self.shape)
 
     @torch.no_grad()
     def overfit(self, state: State, fakes: np.ndarray) -> float | None:
