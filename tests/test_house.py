@@ -20,7 +20,7 @@ LAYERS = {
     "training": 3,
     "runs": 4, "presets": 4, "report": 4, "plots": 4,
     "api": 5, "search": 5,
-    "cli": 6, "display": 6, "doctor": 6, "__main__": 6,
+    "cli": 6, "commands": 6, "display": 6, "doctor": 6, "__main__": 6,
 }  # fmt: skip
 WITHOUT_TORCH = ("cli", "config", "presets", "images", "report", "plots", "events", "errors", "display")
 FOREIGN = ("ganvas.vgg", "ganvas.metrics.efficientnet")  # read files of dependencies, after checking their SHA-256
