@@ -102,10 +102,11 @@ class Training:
             raise trouble
         run = runs.open_run(self.path)
         runs.check_dataset(run, dataset)
-        if run.resolved.batch_size % here.processes:
+        parts = here.processes * run.resolved.variety.together
+        if run.resolved.batch_size % parts:
             raise BadSetting(
                 f"batch_size is {run.resolved.batch_size}, which {here.processes} processes cannot share evenly; "
-                f"make it a multiple of {here.processes}."
+                f"make it a multiple of {parts}."
             )
         return run
 

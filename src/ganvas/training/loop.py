@@ -252,7 +252,8 @@ class _Run:
         extent = (centre[0] - reach, centre[0] + reach, centre[1] - reach, centre[1] + reach)
         left, right, bottom, top = (float(value) for value in extent)
         critic = dict(self.state.networks.items()).get("discriminator")
-        logits = None if critic is None else sampler.surface(critic, (left, right, bottom, top), scaling)
+        alone = critic is not None and self.config.variety.together == 1  # else no point has a logit of its own
+        logits = None if critic is None or not alone else sampler.surface(critic, (left, right, bottom, top), scaling)
         return Samples(
             images_seen=self.state.images_seen, samples=points, surface=logits, extent=(left, right, bottom, top)
         )
