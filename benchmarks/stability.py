@@ -35,6 +35,7 @@ from ganvas.training.loop import train
 from ganvas.training.state import State
 
 MIDDLE = 0.4  # of the run, where faults that strike do so
+CHECKUPS = 32  # a run, as in one of the usual length
 SMALL = {"data.resolution": "16", "network.compute": 3.0}
 HEALTHY_AGAIN = 1.2  # times the healthy distance of the same seed
 
@@ -92,6 +93,12 @@ def poison(state: State) -> None:
         next(state.networks["generator"].parameters()).view(-1)[0] = float("nan")
 
 
+def freeze(state: State) -> None:
+    """As after one enormous gradient: the optimiser's mean square is so large that its steps are nothing."""
+    for kept in state.optimisers["discriminator"].state.values():
+        kept["exp_avg_sq"].fill_(1e20)
+
+
 def augment_reals_alone(state: State) -> None:
     """The classic leak: fakes are shown as they are, so the generator learns to make augmented pictures."""
     game: Any = state.phases[0].loss.__self__  # type: ignore[attr-defined]
@@ -111,19 +118,19 @@ COLLAPSED = ("mode collapse", "dead output", "divergence")
 FAULTS: dict[str, Fault] = {
     "none": Fault(()),
     "discriminator lr x 50": Fault(
-        ("steps too large", "exploding gradients", "discriminator too strong"), {"optimiser.discriminator_lr": 0.1}
+        ("discriminator too fast", "exploding gradients"), {"optimiser.discriminator_lr": 0.1}
     ),
-    "generator lr x 50": Fault(("steps too large", *COLLAPSED), {"optimiser.generator_lr": 0.1}),
+    "generator lr x 50": Fault(("generator too fast", *COLLAPSED), {"optimiser.generator_lr": 0.5}),
     "huge discriminator, no penalty": Fault(
         ("discriminator too strong", "mode collapse", "vanishing gradients"),
-        {"loss.r1": 0.0, "loss.r2": 0.0, "network.discriminator_width": 64},
+        {"loss.r1": 0.0, "loss.r2": 0.0, "network.discriminator_width": 48},
     ),
     "40 pictures": Fault(("too few pictures", "memorising"), {"batch_size": 32}, data=few, curable=False),
-    "batch of 4": Fault(("small batch",), {"batch_size": 4}),
+    "batch of 4": Fault(("small batch",), {"batch_size": 4, "total_images": 12_800}, curable=False),
     "wrong range": Fault(("wrong range",), data=wrong_range, curable=False),
     "pictures all alike": Fault(("pictures alike",), data=alike, curable=False),
     "generator reset": Fault(COLLAPSED, strike=reset_generator),
-    "frozen discriminator": Fault(("standing still",), {"optimiser.discriminator_lr": 1e-7}),
+    "frozen discriminator": Fault(("discriminator stands still",), strike=freeze),
     "dead units": Fault((*COLLAPSED, "vanishing gradients"), strike=kill_units),
     "leaking augmentation": Fault(
         ("leaking augmentation",), {"augment.policy": "translation,cutout"}, rig=augment_reals_alone
@@ -143,6 +150,7 @@ LOSSES: dict[str, dict[str, Any]] = {
 HEALTHY: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "digits": ("digits", None, SMALL),
     **{f"digits, {name}": ("digits", None, SMALL | settings) for name, settings in LOSSES.items()},
+    "digits, augmented": ("digits", None, SMALL | {"augment.policy": "translation,cutout"}),
     "digits, dcgan": ("digits", "dcgan", {"data.resolution": "16", "network.width": 16, "optimiser.generator_lr": 1e-3,
                                            "optimiser.discriminator_lr": 1e-3}),
     "digits, perceptrons": ("digits", "digits-perceptrons", {"data.resolution": "16"}),
@@ -195,19 +203,21 @@ def run_faults(results: Results, names: list[str], seeds: list[int], images: int
             with results.claim(**job) as mine:
                 if mine:
                     settings = SMALL | {"total_images": images, "seed": seed, "threads": 1, "steady.mode": mode}
+                    settings["steady.every_images"] = images // CHECKUPS
                     results.add(job | run("digits", None, settings, FAULTS[name]))
 
 
-def run_healthy(results: Results, names: list[str], seeds: list[int], steps: int) -> None:
+def run_healthy(results: Results, names: list[str], seeds: list[int], steps: int, modes: list[str]) -> None:
     for seed in seeds:
         for name in names:
             source, preset, settings = HEALTHY[name]
-            for mode in ("auto", "warn"):
+            for mode in modes:
                 job = {"what": "healthy", "name": name, "mode": mode, "seed": seed, "steps": steps}
                 with results.claim(**job) as mine:
                     if mine:
                         images = steps * presets.configure(source, preset, settings).batch_size
                         changes = settings | {"total_images": images, "seed": seed, "threads": 1, "steady.mode": mode}
+                        changes["steady.every_images"] = images // CHECKUPS
                         results.add(job | run(source, preset, changes, Fault(())))
                 treated = [r for r in results.rows() if all(r.get(n) == v for n, v in job.items()) and r["remedies"]]
                 if mode == "auto" and not treated:  # untreated, a run with `warn` is the same run
@@ -283,7 +293,8 @@ def main() -> None:
     if options.what == "faults":
         run_faults(results, options.only or list(FAULTS), options.seeds, options.steps * 64, options.mode)
     if options.what == "healthy":
-        run_healthy(results, options.only or list(HEALTHY), options.seeds, options.steps)
+        modes = ["auto", "warn"] if options.mode == "auto" else ["warn"]
+        run_healthy(results, options.only or list(HEALTHY), options.seeds, options.steps, modes)
     print(fault_table(results.rows(), options.seeds), healthy_table(results.rows(), options.seeds), sep="\n\n")
 
 
