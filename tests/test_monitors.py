@@ -49,7 +49,7 @@ def test_a_healthy_run_raises_no_alarm_at_any_checkup(count):
         ("memorising", {"overfit": steady(0.2, 0.8, of=4)}),
         ("memorising", {"closeness": steady(1.1, 0.2)}),
         ("oscillation", {"loss": [8 / (1 + i) for i in range(9)] + [1.0 + 3 * (i % 2) for i in range(11)]}),
-        ("checkerboard", {"pattern": steady(0.0, 0.2, of=3)}),
+        ("checkerboard", {"pattern": steady(0.0, 0.2, of=5)}),
         ("discriminator too strong", {"strength": 0.95, "loss": [8 / (1 + i) for i in range(14)] + [0.9] * 6}),
         ("discriminator too fast", {"discriminator_growth": steady(1.0, 6.0, of=1), "coverage": 0.1}),
         ("generator too fast", {"generator_growth": steady(1.5, 9.0, of=1), "coverage": 0.1}),
@@ -76,6 +76,7 @@ def test_a_fault_is_seen_under_its_name(name, signs):
         {"generator_growth": steady(1.5, 9.0, of=1)},  # quick, but samples are good
         {"strength": 0.95, "loss": [8 / (1 + i) for i in range(14)] + [0.59] * 6},  # ahead, and as good as ever
         {"leak": None},  # nothing augmented
+        {"pattern": [0.2 - 0.007 * i for i in range(20)]},  # it fades by itself
     ],
 )
 def test_what_is_no_fault_is_not_called_one(signs):

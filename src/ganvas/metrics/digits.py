@@ -12,11 +12,13 @@ from importlib import resources
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ganvas.errors import UserError
+from ganvas.metrics import distances, manifold
 
 FILE = "digit_classifier.safetensors"
 SHA256 = "2b5b53ddc65a3c5f1974c70f4cd747fb0663be6440644c7464b816ca03bdb63f"
@@ -87,3 +89,40 @@ def classes(network: DigitClassifier, pixels: np.ndarray) -> np.ndarray:
     """The digit [N] that each picture shows most likely."""
     found = [network(to_input(pixels[start : start + BLOCK])).argmax(1) for start in range(0, len(pixels), BLOCK)]
     return torch.cat(found).numpy()
+
+
+def judge(fakes: np.ndarray, reals: np.ndarray) -> dict[str, object]:
+    """What the classifier says of generated digits beside real ones.
+
+    Args:
+        fakes: pictures uint8 [N, H, W, C] of any size and channels, at least 10.
+        reals: pictures uint8 [M, H, W, C], at least 10.
+
+    Returns:
+        `digit_classes` and `digit_classes_real`, the share of each digit from 0 to 9; `digit_coverage`, for each digit
+        the share of real ones that have a generated one near, None where there are none; `digit_frechet`, the Frechet
+        distance on the classifier's features, None for fewer pictures than those; `digit_network`.
+    """
+    network = carried()
+    sides = [as_digits(fakes), as_digits(reals)]
+    fake, real = (features(network, pixels) for pixels in sides)
+    shown, known = (classes(network, pixels) for pixels in sides)
+    reach = manifold.neighbour_distances(real)[:, -1]
+    covered = manifold.nearest(real, fake)[1] <= reach
+    enough = min(len(fake), len(real)) > FEATURES
+    frechet = distances.frechet_distance(distances.moments(fake), distances.moments(real)) if enough else None
+    return {
+        "digit_classes": [float((shown == digit).mean()) for digit in range(10)],
+        "digit_classes_real": [float((known == digit).mean()) for digit in range(10)],
+        "digit_coverage": [float(covered[known == d].mean()) if (known == d).any() else None for d in range(10)],
+        "digit_frechet": frechet,
+        "digit_network": f"digit classifier {SHA256[:12]}",
+    }
+
+
+def as_digits(pixels: np.ndarray) -> np.ndarray:
+    """Pictures uint8 [N, H, W, C] as the classifier takes them, grey and 28 x 28: uint8 [N, 28, 28]."""
+    grey: np.ndarray = pixels[..., :3].mean(3).round().astype(np.uint8)
+    if grey.shape[1:] == (SIDE, SIDE):
+        return grey
+    return np.stack([np.asarray(Image.fromarray(p).resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for p in grey])

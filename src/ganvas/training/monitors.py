@@ -217,8 +217,8 @@ def leaking_augmentation(history: History) -> str | None:
 
 def checkerboard(history: History) -> str | None:
     """Energy in the finest two-pixel pattern that real pictures do not have."""
-    patterns = _known(history[-3:], "pattern")
-    if history[-1].progress < 0.25 or len(patterns) < 3 or min(patterns) < 0.05:
+    patterns = _known(history[-5:], "pattern")
+    if history[-1].progress < 0.25 or len(patterns) < 5 or min(patterns) < 0.05 or patterns[-1] < 0.9 * patterns[0]:
         return None
     return (
         f"{patterns[-1]:.0%} of the samples' energy is a pattern of single pixels that real ones lack: a checkerboard."
