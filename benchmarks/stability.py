@@ -3,6 +3,7 @@
     python benchmarks/stability.py faults --seeds 0 1 2
     python benchmarks/stability.py healthy --seeds 0 1 2
     python benchmarks/stability.py table --seeds 0 1 2
+    python benchmarks/stability.py record --seeds 101 --to tests/recordings.json
 
 Faults are induced in runs on the digits at 16 pixels with a small pair of the default networks; healthy runs are of
 several sources, networks and losses. One thread, `steady.mode=auto`: what is said is the same as with `warn` up to
@@ -14,6 +15,7 @@ there is not run again.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
@@ -278,14 +280,28 @@ def healthy_table(rows: list[Row], seeds: list[int]) -> str:
     return "\n".join(lines)
 
 
+def record(rows: list[Row], seeds: list[int], path: Path) -> None:
+    """Write the history of one untreated run of each kind, column by column: the monitors are tested on them."""
+    kept: dict[str, Any] = {}
+    for row in rows:
+        name = f"{row['what']}: {row['name']}"
+        if row["seed"] in seeds and not row["remedies"] and name not in kept:
+            columns = {n: [v[n] for v in row["history"]] for n in row["history"][0]}
+            short = {n: [float(f"{x:.3g}") if isinstance(x, float) else x for x in c] for n, c in columns.items()}
+            kept[name] = {n: column for n, column in short.items() if any(x is not None for x in column)}
+    lines = [f"{json.dumps(name)}: {json.dumps(columns)}" for name, columns in kept.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["faults", "healthy", "table"])
+    parser.add_argument("what", choices=["faults", "healthy", "table", "record"])
     parser.add_argument("--only", nargs="+", help="names of faults or of healthy runs; by default all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--mode", choices=["auto", "warn"], default="auto", help="of runs with faults")
     parser.add_argument("--steps", type=int, default=800, help="of 64 samples for faults, of the run's own batch else")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-stability/results.jsonl"))
+    parser.add_argument("--to", type=Path, help="the file that `record` writes")
     options = parser.parse_args()
     torch.set_num_threads(1)
     resolve.keep_memory()
@@ -295,6 +311,9 @@ def main() -> None:
     if options.what == "healthy":
         modes = ["auto", "warn"] if options.mode == "auto" else ["warn"]
         run_healthy(results, options.only or list(HEALTHY), options.seeds, options.steps, modes)
+    if options.what == "record":
+        record(results.rows(), options.seeds, options.to)
+        return
     print(fault_table(results.rows(), options.seeds), healthy_table(results.rows(), options.seeds), sep="\n\n")
 
 
