@@ -102,11 +102,11 @@ class Training:
             raise trouble
         run = runs.open_run(self.path)
         runs.check_dataset(run, dataset)
-        batch = run.resolved.batch_size or 0
-        if batch % here.processes:
+        batch, parts = run.resolved.batch_size or 0, here.processes * run.resolved.variety.together
+        if batch % parts:
             raise BadSetting(
                 f"batch_size is {batch}, which {here.processes} processes cannot share evenly; "
-                f"make it a multiple of {here.processes}."
+                f"make it a multiple of {parts}."
             )
         return run
 

@@ -122,6 +122,21 @@ class AugmentConfig(Settings):
     strength: float = setting(1.0, "Strength of every augmentation, 1 being that of the paper.", ge=0, le=1)
 
 
+class VarietyConfig(Settings):
+    """What lets any discriminator see a lack of variety: more than one sample at a time."""
+
+    pack: int = setting(1, "Samples that the discriminator judges as one, side by side (PacGAN); 2 is enough.", ge=1)
+    deviation: int = setting(
+        0, "Group of samples whose differences the discriminator is told (minibatch deviation), usually 4; 0 is off.",
+        ge=0,
+    )  # fmt: skip
+
+    @property
+    def together(self) -> int:
+        """How many samples a logit may depend on."""
+        return self.pack * max(1, self.deviation)
+
+
 class AverageConfig(Settings):
     """The running average of the generator that samples are drawn from."""
 
@@ -199,6 +214,7 @@ class RunConfig(Settings):
     optimiser: OptimiserConfig = OptimiserConfig()
     balance: BalanceConfig = BalanceConfig()
     augment: AugmentConfig = AugmentConfig()
+    variety: VarietyConfig = VarietyConfig()
     average: AverageConfig = AverageConfig()
     save: SaveConfig = SaveConfig()
     steady: SteadyConfig = SteadyConfig()

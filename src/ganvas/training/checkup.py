@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganvas import images, models
+from ganvas import augment, images, models
 from ganvas.config import RunConfig
 from ganvas.data import toy
 from ganvas.data.source import Dataset
 from ganvas.data.stream import Scaling, split
 from ganvas.metrics import look, manifold
-from ganvas.metrics.distances import frechet_distance, moments
+from ganvas.metrics.distances import Moments, frechet_distance, moments
 from ganvas.metrics.toy import toy_scores
 from ganvas.training import sampler
 from ganvas.training.draws import generator
+from ganvas.training.objectives import judged
 from ganvas.training.state import State
 from ganvas.training.vitals import Vitals
 
@@ -50,9 +51,20 @@ class Examiner:
         neighbours = min(manifold.COVERAGE_NEIGHBOURS, len(self.real_features) - 1)
         self.real_moments = moments(self.training_features)
         self.real_reach = manifold.neighbour_distances(self.real_features, neighbours)[:, -1]
+        self.augmented_moments = self.augmented(reals) if dataset.is_pictures else None
         self.real_diversity = max(manifold.pairwise_diversity(self.real_features), 1e-9)
         self.real_contrast = max(_contrast(reals[:SAMPLES]), 1e-9)
         self.real_pattern = look.checkerboard(reals[:SAMPLES]) if dataset.is_pictures else 0.0
+
+    def augmented(self, reals: np.ndarray) -> Moments | None:
+        """Moments of the features of real pictures as the discriminator sees them, where the run augments."""
+        settings, policy = self.config.augment, augment.names(self.config.augment.policy)
+        if not policy or not settings.strength:
+            return None
+        draws = generator(self.config.seed, "checkup/augment").random((len(reals), augment.DRAWS), np.float32)
+        pictures = images.to_signed(torch.from_numpy(np.ascontiguousarray(reals)))
+        changed = augment.augment(pictures, torch.from_numpy(draws), policy, settings.strength)
+        return moments(self.look.features(images.to_pixels(changed).numpy()))
 
     def examine(self, state: State) -> tuple[Vitals, dict[str, float]]:
         """The vital signs, and the scores to report; not finite samples give a loss that is not finite."""
@@ -93,8 +105,17 @@ class Examiner:
             closeness=closeness,
             pattern=pattern,
             overfit=overfit,
+            leak=self.leak(features, loss),
+            discriminator_step=step_length(state, "discriminator"),
+            generator_step=step_length(state, "generator"),
         )
         return found, scores
+
+    def leak(self, features: np.ndarray, distance: float) -> float | None:
+        """How much nearer samples are to augmented real ones than to real ones: far below 1, augmentation leaks."""
+        if self.augmented_moments is None:
+            return None
+        return frechet_distance(self.augmented_moments, moments(features)) / max(distance, 1e-9)
 
     def samples(self, state: State) -> np.ndarray:
         """Samples of the averaged network, from latents that are the same at every checkup."""
@@ -114,7 +135,7 @@ class Examiner:
         added to all logits.
         """
         critic = dict(state.networks.items()).get("discriminator")
-        if critic is None or not len(self.held_out):
+        if critic is None or len(self.held_out) < self.config.variety.pack:
             return None
         training = critic.training
         critic.eval()
@@ -125,13 +146,15 @@ class Examiner:
         return (seen - unseen) / gap if gap > 1e-6 else None
 
     def logits(self, critic: torch.nn.Module, state: State, pictures: np.ndarray) -> float:
-        """Mean logit of pictures."""
-        found = []
-        for start in range(0, len(pictures), sampler.BLOCK):
-            block = torch.from_numpy(np.ascontiguousarray(pictures[start : start + sampler.BLOCK]))
-            view = state.architecture.real_view(state.networks, images.to_signed(block).to(state.device))
-            found.append(critic(view).double().sum())
-        return float(torch.stack(found).sum()) / len(pictures)
+        """Mean logit of pictures, or of packs of them."""
+        pack, found = self.config.variety.pack, []
+        whole = pictures[: len(pictures) // pack * pack]
+        block = sampler.BLOCK * pack
+        for start in range(0, len(whole), block):
+            part = torch.from_numpy(np.ascontiguousarray(whole[start : start + block]))
+            view = state.architecture.real_view(state.networks, images.to_signed(part).to(state.device))
+            found.append(judged(critic, view, pack).double())
+        return float(torch.cat(found).mean())
 
 
 def _enlarged(samples: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -146,3 +169,28 @@ def _contrast(samples: np.ndarray) -> float:
     if samples.ndim == 2:
         return float(samples.std(0).mean())
     return float(samples.reshape(len(samples), -1).std(1, dtype=np.float32).mean())
+
+
+def step_length(state: State, player: str) -> float | None:
+    """Length of a player's latest step, as a share of the length of all weights that it moves.
+
+    Worked out from the moments of Adam: rate * m / (sqrt(v) + eps), both freed of bias (Kingma & Ba 2015, algorithm 1,
+    arXiv 1412.6980). None before the first step.
+    """
+    moved, length = [], []
+    groups = [g for phase in state.phases if phase.player == player for g in state.optimisers[phase.name].param_groups]
+    moments_of = {w: kept for optimiser in state.optimisers.values() for w, kept in optimiser.state.items()}
+    for group in groups:
+        beta1, beta2 = group["betas"]
+        for weight in group["params"]:
+            kept = moments_of.get(weight)
+            if not kept:
+                continue
+            steps = float(kept["step"])
+            mean = kept["exp_avg"] / (1 - beta1**steps)
+            root = (kept["exp_avg_sq"] / (1 - beta2**steps)).sqrt()
+            moved.append(group["lr"] * (mean / (root + group["eps"])).norm())
+            length.append(weight.detach().norm())
+    if not moved:
+        return None
+    return float(torch.stack(moved).norm() / torch.stack(length).norm().clamp(min=1e-12))

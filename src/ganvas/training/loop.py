@@ -241,23 +241,14 @@ class _Run:
         rows = sampler.latents(count, models.latent_size(network), seed=self.config.seed)
         with sampler.settled(network, self.config.seed, self.engine.device):
             made = sampler.draw(network, rows, self.scaling)
-        yield (
-            Samples(images_seen=state.images_seen, samples=made)
-            if self.scaling is None
-            else self.plane(made, self.scaling)
-        )
+        yield Samples(images_seen=state.images_seen, samples=made, surface=self.surface(), extent=self.extent)
 
-    def plane(self, points: np.ndarray, scaling: Scaling) -> Samples:
-        """Points with the square they are drawn in and the discriminator's surface over it."""
-        low, high = self.dataset.samples.min(0), self.dataset.samples.max(0)
-        centre, reach = (low + high) / 2, float((high - low).max()) * 0.575
-        extent = (centre[0] - reach, centre[0] + reach, centre[1] - reach, centre[1] + reach)
-        left, right, bottom, top = (float(value) for value in extent)
+    def surface(self) -> np.ndarray | None:
+        """The discriminator's logits over the plane; None where a sample has no logit of its own."""
         critic = dict(self.state.networks.items()).get("discriminator")
-        logits = None if critic is None else sampler.surface(critic, (left, right, bottom, top), scaling)
-        return Samples(
-            images_seen=self.state.images_seen, samples=points, surface=logits, extent=(left, right, bottom, top)
-        )
+        if critic is None or self.scaling is None or self.extent is None or self.config.variety.together > 1:
+            return None
+        return sampler.surface(critic, self.extent, self.scaling)
 
     def save(self) -> Iterator[Event]:
         """Write a checkpoint."""

@@ -82,6 +82,11 @@ def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
             f"batch_size is {config.batch_size}, but {dataset.name} holds only {len(dataset.samples)} samples; "
             f"try --set batch_size={max(2, len(dataset.samples) // 2)}."
         )
+    if config.batch_size % config.variety.together:
+        raise BadSetting(
+            f"batch_size is {config.batch_size}, but variety.pack and variety.deviation look at "
+            f"{config.variety.together} samples together; make it a multiple of that."
+        )
     pixels = 1
     if dataset.is_pictures:
         channels, height, width = dataset.shape
