@@ -27,7 +27,8 @@ import numpy as np
 
 from ganvas.config import DataConfig
 from ganvas.data import folder
-from ganvas.data.decode import Header, Reject, Target
+from ganvas.data.decode import Header, Target
+from ganvas.data.opening import Reject
 from ganvas.errors import SourceError
 from ganvas.images import write_bytes
 
