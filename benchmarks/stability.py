@@ -3,6 +3,7 @@
     python benchmarks/stability.py faults --seeds 0 1 2
     python benchmarks/stability.py healthy --seeds 0 1 2
     python benchmarks/stability.py table --seeds 0 1 2
+    python benchmarks/stability.py record --seeds 101 --to tests/recordings.json
 
 Faults are induced in runs on the digits at 16 pixels with a small pair of the default networks; healthy runs are of
 several sources, networks and losses. One thread, `steady.mode=auto`: what is said is the same as with `warn` up to
@@ -14,6 +15,7 @@ there is not run again.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
@@ -35,6 +37,7 @@ from ganvas.training.loop import train
 from ganvas.training.state import State
 
 MIDDLE = 0.4  # of the run, where faults that strike do so
+CHECKUPS = 32  # a run, as in one of the usual length
 SMALL = {"data.resolution": "16", "network.compute": 3.0}
 HEALTHY_AGAIN = 1.2  # times the healthy distance of the same seed
 
@@ -92,6 +95,12 @@ def poison(state: State) -> None:
         next(state.networks["generator"].parameters()).view(-1)[0] = float("nan")
 
 
+def freeze(state: State) -> None:
+    """As after one enormous gradient: the optimiser's mean square is so large that its steps are nothing."""
+    for kept in state.optimisers["discriminator"].state.values():
+        kept["exp_avg_sq"].fill_(1e20)
+
+
 def augment_reals_alone(state: State) -> None:
     """The classic leak: fakes are shown as they are, so the generator learns to make augmented pictures."""
     game: Any = state.phases[0].loss.__self__  # type: ignore[attr-defined]
@@ -111,19 +120,19 @@ COLLAPSED = ("mode collapse", "dead output", "divergence")
 FAULTS: dict[str, Fault] = {
     "none": Fault(()),
     "discriminator lr x 50": Fault(
-        ("steps too large", "exploding gradients", "discriminator too strong"), {"optimiser.discriminator_lr": 0.1}
+        ("discriminator too fast", "exploding gradients"), {"optimiser.discriminator_lr": 0.1}
     ),
-    "generator lr x 50": Fault(("steps too large", *COLLAPSED), {"optimiser.generator_lr": 0.1}),
+    "generator lr x 50": Fault(("generator too fast", *COLLAPSED), {"optimiser.generator_lr": 0.5}),
     "huge discriminator, no penalty": Fault(
         ("discriminator too strong", "mode collapse", "vanishing gradients"),
-        {"loss.r1": 0.0, "loss.r2": 0.0, "network.discriminator_width": 64},
+        {"loss.r1": 0.0, "loss.r2": 0.0, "network.discriminator_width": 48},
     ),
     "40 pictures": Fault(("too few pictures", "memorising"), {"batch_size": 32}, data=few, curable=False),
-    "batch of 4": Fault(("small batch",), {"batch_size": 4}),
+    "batch of 4": Fault(("small batch",), {"batch_size": 4, "total_images": 12_800}, curable=False),
     "wrong range": Fault(("wrong range",), data=wrong_range, curable=False),
     "pictures all alike": Fault(("pictures alike",), data=alike, curable=False),
     "generator reset": Fault(COLLAPSED, strike=reset_generator),
-    "frozen discriminator": Fault(("standing still",), {"optimiser.discriminator_lr": 1e-7}),
+    "frozen discriminator": Fault(("discriminator stands still",), strike=freeze),
     "dead units": Fault((*COLLAPSED, "vanishing gradients"), strike=kill_units),
     "leaking augmentation": Fault(
         ("leaking augmentation",), {"augment.policy": "translation,cutout"}, rig=augment_reals_alone
@@ -143,6 +152,7 @@ LOSSES: dict[str, dict[str, Any]] = {
 HEALTHY: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "digits": ("digits", None, SMALL),
     **{f"digits, {name}": ("digits", None, SMALL | settings) for name, settings in LOSSES.items()},
+    "digits, augmented": ("digits", None, SMALL | {"augment.policy": "translation,cutout"}),
     "digits, dcgan": ("digits", "dcgan", {"data.resolution": "16", "network.width": 16, "optimiser.generator_lr": 1e-3,
                                            "optimiser.discriminator_lr": 1e-3}),
     "digits, perceptrons": ("digits", "digits-perceptrons", {"data.resolution": "16"}),
@@ -195,19 +205,21 @@ def run_faults(results: Results, names: list[str], seeds: list[int], images: int
             with results.claim(**job) as mine:
                 if mine:
                     settings = SMALL | {"total_images": images, "seed": seed, "threads": 1, "steady.mode": mode}
+                    settings["steady.every_images"] = images // CHECKUPS
                     results.add(job | run("digits", None, settings, FAULTS[name]))
 
 
-def run_healthy(results: Results, names: list[str], seeds: list[int], steps: int) -> None:
+def run_healthy(results: Results, names: list[str], seeds: list[int], steps: int, modes: list[str]) -> None:
     for seed in seeds:
         for name in names:
             source, preset, settings = HEALTHY[name]
-            for mode in ("auto", "warn"):
+            for mode in modes:
                 job = {"what": "healthy", "name": name, "mode": mode, "seed": seed, "steps": steps}
                 with results.claim(**job) as mine:
                     if mine:
                         images = steps * presets.configure(source, preset, settings).batch_size
                         changes = settings | {"total_images": images, "seed": seed, "threads": 1, "steady.mode": mode}
+                        changes["steady.every_images"] = images // CHECKUPS
                         results.add(job | run(source, preset, changes, Fault(())))
                 treated = [r for r in results.rows() if all(r.get(n) == v for n, v in job.items()) and r["remedies"]]
                 if mode == "auto" and not treated:  # untreated, a run with `warn` is the same run
@@ -268,14 +280,28 @@ def healthy_table(rows: list[Row], seeds: list[int]) -> str:
     return "\n".join(lines)
 
 
+def record(rows: list[Row], seeds: list[int], path: Path) -> None:
+    """Write the history of one untreated run of each kind, column by column: the monitors are tested on them."""
+    kept: dict[str, Any] = {}
+    for row in rows:
+        name = f"{row['what']}: {row['name']}"
+        if row["seed"] in seeds and not row["remedies"] and name not in kept:
+            columns = {n: [v[n] for v in row["history"]] for n in row["history"][0]}
+            short = {n: [float(f"{x:.3g}") if isinstance(x, float) else x for x in c] for n, c in columns.items()}
+            kept[name] = {n: column for n, column in short.items() if any(x is not None for x in column)}
+    lines = [f"{json.dumps(name)}: {json.dumps(columns)}" for name, columns in kept.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["faults", "healthy", "table"])
+    parser.add_argument("what", choices=["faults", "healthy", "table", "record"])
     parser.add_argument("--only", nargs="+", help="names of faults or of healthy runs; by default all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--mode", choices=["auto", "warn"], default="auto", help="of runs with faults")
     parser.add_argument("--steps", type=int, default=800, help="of 64 samples for faults, of the run's own batch else")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-stability/results.jsonl"))
+    parser.add_argument("--to", type=Path, help="the file that `record` writes")
     options = parser.parse_args()
     torch.set_num_threads(1)
     resolve.keep_memory()
@@ -283,7 +309,11 @@ def main() -> None:
     if options.what == "faults":
         run_faults(results, options.only or list(FAULTS), options.seeds, options.steps * 64, options.mode)
     if options.what == "healthy":
-        run_healthy(results, options.only or list(HEALTHY), options.seeds, options.steps)
+        modes = ["auto", "warn"] if options.mode == "auto" else ["warn"]
+        run_healthy(results, options.only or list(HEALTHY), options.seeds, options.steps, modes)
+    if options.what == "record":
+        record(results.rows(), options.seeds, options.to)
+        return
     print(fault_table(results.rows(), options.seeds), healthy_table(results.rows(), options.seeds), sep="\n\n")
 
 

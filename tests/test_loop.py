@@ -164,6 +164,7 @@ def test_nothing_in_a_state_is_forgotten():
         "averaged_weights",
         "averaged_buffers",
         "_buffers",
+        "lengths",
     }  # lists of what the networks and averages hold
     saved = {"networks", "averages", "memory", "optimisers", "balance", "meter", "bad_steps", "images_seen", "steps"}
     saved |= {"lr_scale", "rollbacks", "best", "history", "care"}

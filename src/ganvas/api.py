@@ -18,8 +18,8 @@ from ganvas.data.stream import Scaling, split
 from ganvas.data.toy import TOYS, points
 from ganvas.errors import BadSetting, RunError, UserError
 from ganvas.events import Event
+from ganvas.metrics import digits, features, toy
 from ganvas.metrics import evaluate as judging
-from ganvas.metrics import features, toy
 from ganvas.training import checkpoint, engine, loop, resolve, sampler
 from ganvas.training.state import State
 
@@ -270,8 +270,8 @@ def evaluate(
         on_look: called with (pictures looked at, pictures in all).
 
     Returns:
-        For pictures what `metrics.evaluate.judge` gives, for 2-D sets `metrics.toy` with `wasserstein` and its
-        floor; both with source, position of a run, number of samples and seed.
+        For pictures what `metrics.evaluate.judge` gives, against the digits also `metrics.digits.judge`; for 2-D sets
+        `metrics.toy` with `wasserstein` and its floor; both with source, position of a run, number of samples and seed.
 
     Raises:
         UserError: what was given, what is accepted, what to try.
@@ -300,6 +300,8 @@ def evaluate(
     else:
         seen = sides.seen
         scores = judging.judge(fake, real, network, training=real[seen], held_out=real[~seen], seed=seed)
+    if sides.reals.name == "digits":
+        scores |= digits.judge(*(pictures.take(0, pictures.count) for pictures in (sides.fakes, sides.reals)))
     if panel is not None:
         pairs = judging.closest(fake, real if training is None else training, PANEL_PAIRS)
         try:

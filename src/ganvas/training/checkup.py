@@ -25,8 +25,8 @@ from ganvas.training.vitals import Vitals
 SAMPLES = 512  # generated and real ones compared
 LOOKED_AT = 2048  # real samples from which the features are made, and among which neighbours are sought
 POINTS = 1024
-SETTLING = 4  # blocks of samples from which batch statistics are taken: a checkup must be cheap
-JUDGED = 256  # pictures of each kind that the discriminator is asked about
+SETTLING = 2  # blocks of samples from which batch statistics are taken: a checkup must be cheap
+JUDGED = 128  # pictures of each kind that the discriminator is asked about
 
 
 class Examiner:
@@ -52,6 +52,8 @@ class Examiner:
         self.real_moments = moments(self.training_features)
         self.real_reach = manifold.neighbour_distances(self.real_features, neighbours)[:, -1]
         self.augmented_moments = self.augmented(reals) if dataset.is_pictures else None
+        low, high = np.quantile(reals[:SAMPLES], (0.001, 0.999))
+        self.levels = (round(float(low)), round(float(high)))
         self.real_diversity = max(manifold.pairwise_diversity(self.real_features), 1e-9)
         self.real_contrast = max(_contrast(reals[:SAMPLES]), 1e-9)
         self.real_pattern = look.checkerboard(reals[:SAMPLES]) if dataset.is_pictures else 0.0
@@ -108,6 +110,8 @@ class Examiner:
             leak=self.leak(features, loss),
             discriminator_step=step_length(state, "discriminator"),
             generator_step=step_length(state, "generator"),
+            discriminator_growth=growth(state, "discriminator"),
+            generator_growth=growth(state, "generator"),
         )
         return found, scores
 
@@ -169,6 +173,12 @@ def _contrast(samples: np.ndarray) -> float:
     if samples.ndim == 2:
         return float(samples.std(0).mean())
     return float(samples.reshape(len(samples), -1).std(1, dtype=np.float32).mean())
+
+
+def growth(state: State, player: str) -> float | None:
+    """How much longer a player's weights have become since before the first step."""
+    before = state.lengths.get(player)
+    return state.weight_lengths()[player] / before if before else None
 
 
 def step_length(state: State, player: str) -> float | None:

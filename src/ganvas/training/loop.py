@@ -25,7 +25,7 @@ from ganvas.events import Alert, Event, Finished, Progress, Remedy, Samples, Sav
 from ganvas.training import checkpoint, monitors, sampler
 from ganvas.training.checkup import Examiner
 from ganvas.training.engine import Engine
-from ganvas.training.remedies import GOES_BACK, MOST_RETURNS, advice, possible_controls
+from ganvas.training.remedies import GOES_BACK, MOST_RETURNS, STANDS_STILL, advice, possible_controls
 from ganvas.training.state import State
 from ganvas.training.step import Stepper
 
@@ -156,6 +156,8 @@ class _Run:
         sights = {
             "too few pictures": monitors.too_few(len(self.dataset.samples)),
             "pictures alike": monitors.pictures_alike(self.examiner.real_diversity),
+            "wrong range": monitors.wrong_range(*self.examiner.levels),
+            "small batch": monitors.small_batch(self.config.batch_size),
         }
         for name, words in sights.items():
             if words:
@@ -187,7 +189,7 @@ class _Run:
     def treat(self, found: dict[str, str]) -> Iterator[Event]:
         """Change one thing, and go back to the best checkpoint where the harm cannot be trained away."""
         state = self.state
-        change = state.care.treat(found, self.possible)
+        change = state.care.treat(found, self.possible, was_well=not self.never_well())
         if change is None:
             return
         message = f"{change.control} is now x {getattr(state.care.controls, change.control):g}: {change.why}."
@@ -215,7 +217,8 @@ class _Run:
             return False
         path = checkpoint.folder(self.checkpoints, best[0])
         later = [vitals.loss for vitals in state.history[-2:]]
-        if not path.is_dir() or min(later) < 2 * best[1] or self.never_well():
+        lost = min(later) >= 2 * best[1] or care.fault in STANDS_STILL  # else training on is the quicker way
+        if not path.is_dir() or not lost or self.never_well():
             return False
         checkpoint.load(path, state)
         self.engine.share(None)  # nobody writes there before everybody has read

@@ -159,13 +159,15 @@ class Game:
 
     def strength(self, step: Step) -> float:
         """Strength of augmentation: as asked for, or as a remedy wants it."""
-        return max(self.augment.strength if self.asked_policy else 0.0, step.controls.augment)
+        if self.asked_policy:
+            return self.augment.strength * step.controls.asked_augment
+        return step.controls.augment
 
     def policy(self, step: Step, samples: Samples) -> tuple[str, ...]:
         """The augmentations of this step: those asked for, or all that suit pictures while a remedy wants some."""
-        if isinstance(samples, list) or samples.ndim != 4:
+        if isinstance(samples, list) or samples.ndim != 4 or not self.strength(step):
             return ()
-        if self.asked_policy or not step.controls.augment:
+        if self.asked_policy:
             return self.asked_policy
         return ("translation", "cutout") if samples.shape[1] == 1 else ("translation", "colour", "cutout")
 
