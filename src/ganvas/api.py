@@ -102,9 +102,10 @@ class Training:
             raise trouble
         run = runs.open_run(self.path)
         runs.check_dataset(run, dataset)
-        if run.resolved.batch_size % here.processes:
+        batch = run.resolved.batch_size or 0
+        if batch % here.processes:
             raise BadSetting(
-                f"batch_size is {run.resolved.batch_size}, which {here.processes} processes cannot share evenly; "
+                f"batch_size is {batch}, which {here.processes} processes cannot share evenly; "
                 f"make it a multiple of {here.processes}."
             )
         return run

@@ -178,7 +178,9 @@ class RunConfig(Settings):
     model: str = setting("lean", "Architecture: the name of a file in ganvas/models.")
     network: dict[str, Any] = setting({}, "Sizes of the networks: the settings of the architecture itself.")
     seed: int = setting(0, "Seed of every random draw.", ge=0)
-    batch_size: int = setting(64, "Samples per step, over all processes together.", ge=2)
+    batch_size: int | None = setting(
+        None, "Samples per step, over all processes together; by default 64, fewer of a small collection.", ge=2
+    )
     total_images: int | None = setting(None, "Length of training; or give `minutes`.", unit="images", ge=1)
     minutes: float | None = setting(
         None,

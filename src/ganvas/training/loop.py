@@ -19,6 +19,7 @@ from ganvas import models
 from ganvas.config import RunConfig
 from ganvas.data.source import Dataset
 from ganvas.data.stream import Scaling
+from ganvas.data.toy import square_around
 from ganvas.errors import TrainingFailed
 from ganvas.events import Alert, Event, Finished, Progress, Remedy, Samples, Saved, Score, Started
 from ganvas.training import checkpoint, monitors, sampler
@@ -102,6 +103,7 @@ class _Run:
         self.every_checkup = self.stepper.whole(config.steady.every_images or self.total)
         self.every_save = self.stepper.whole(config.save.every_images or self.total)
         self.scaling = None if dataset.is_pictures else Scaling.of(dataset.samples)
+        self.extent = None if dataset.is_pictures else square_around(dataset.samples)
         self.examiner = Examiner(config, dataset, self.total) if engine.leads else None
         self.possible = possible_controls(config, state.architecture, dataset.is_pictures)
         self.began = self.last_report = time.monotonic()
