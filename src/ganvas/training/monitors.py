@@ -205,6 +205,12 @@ def findings(history: History) -> dict[str, str]:
     return {name: words for name, words in found.items() if words}
 
 
+def beforehand(count: int, diversity: float) -> dict[str, str]:
+    """What can be said of pictures before the start of a run, by monitor; see the two below."""
+    found = {"too few pictures": too_few(count), "pictures alike": pictures_alike(diversity)}
+    return {name: words for name, words in found.items() if words}
+
+
 def pictures_alike(diversity: float) -> str | None:
     """A word before the start of a run on pictures that hardly differ; `diversity` is their mean distance."""
     if diversity > 1e-3:
