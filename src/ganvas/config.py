@@ -132,15 +132,15 @@ class AverageConfig(Settings):
     ramp: float = setting(0.05, "The half-life is at most this share of the images seen so far.", gt=0)
 
 
-class StyleConfig(Settings):
+class StylistConfig(Settings):
     """What a network that repaints photographs learns."""
 
     picture: str | None = setting(None, "Picture whose style is learnt.")
     key: str | None = setting(None, "SHA-256 of that picture; filled in.")
     pixels: int = setting(256, "Longer side at which it is looked at: less makes finer strokes.", unit="pixels", ge=16)
-    strength: float = setting(10.0, "Weight of the style.", ge=0)
+    strength: float = setting(100.0, "Weight of the style.", ge=0)
     content: float = setting(1.0, "Weight of what the photograph shows.", ge=0)
-    smooth: float = setting(1.0, "Weight of total variation.", ge=0)
+    smooth: float = setting(0.5, "Weight of total variation.", ge=0)
     bfloat16: bool | None = setting(
         None, "Look at pictures in half precision; by default where the processor is faster that way."
     )
@@ -217,7 +217,7 @@ class RunConfig(Settings):
     balance: BalanceConfig = BalanceConfig()
     augment: AugmentConfig = AugmentConfig()
     average: AverageConfig = AverageConfig()
-    style: StyleConfig = StyleConfig()
+    style: StylistConfig = StylistConfig()
     save: SaveConfig = SaveConfig()
     steady: SteadyConfig = SteadyConfig()
 

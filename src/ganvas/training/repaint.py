@@ -1,8 +1,8 @@
 """How a network learns to repaint photographs in one style: features of the photograph, statistics of the style.
 
 Shapes: N pictures of this process, C channels of a layer, H height, W width. Pictures are [N, 3, H, W] in [-1, 1].
-Source: Johnson et al. 2016, section 3, arXiv 1603.08155. Differs from the paper: the errors of Gram matrices are
-relative, so that layers count alike whatever the style; content is compared where AdaIN does it (arXiv 1703.06868).
+Source: Johnson et al. 2016, section 3, arXiv 1603.08155. Differs from the paper: layers are those of Gatys et al. 2016
+but the deepest, and content is compared at relu4_1, which AdaIN does too (arXiv 1703.06868).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganvas.config import RunConfig, StyleConfig
+from ganvas.config import RunConfig, StylistConfig
 from ganvas.data.decode import Reject, decode, read_bytes
 from ganvas.errors import BadSetting
 from ganvas.models import Architecture
@@ -33,7 +33,7 @@ KEPT_BYTES = 600_000_000  # of content features that are remembered
 class Manner:
     """The style to learn, and how far pictures are from it and from their photographs."""
 
-    settings: StyleConfig
+    settings: StylistConfig
     backbone: network.Backbone
     target: statistics.Style
 
@@ -65,16 +65,13 @@ class Manner:
         return total, {"content": kept.detach(), "style": manner.detach()}
 
     def distance(self, features: Mapping[str, Tensor]) -> Tensor:
-        """How far one picture's statistics are from the style's: 0 none, 1 as far as those of nothing at all."""
-        parts = []
-        for name in STYLE_LAYERS:
-            target = self.target[name].moments
-            parts.append(losses.gram(losses.moments(features[name]), target) / target.second.square().mean())
+        """How far one picture's statistics are from the style's, a mean over layers."""
+        parts = [losses.gram(losses.moments(features[name]), self.target[name].moments) for name in STYLE_LAYERS]
         return torch.stack(parts).mean()
 
 
 @lru_cache(maxsize=2)
-def manner(settings: StyleConfig, device: torch.device) -> Manner:
+def manner(settings: StylistConfig, device: torch.device) -> Manner:
     """The manner of the settings' picture.
 
     Raises:
