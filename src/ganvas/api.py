@@ -193,6 +193,8 @@ class Trained:
         if count < 1:
             raise BadSetting(f"count is {count}, but must be at least 1.")
         network = self.state.averages[self.state.architecture.sampler]
+        if self.state.architecture.takes != "latents":
+            raise RunError(f"{self.run.path} repaints pictures: ganvas style PHOTO --with {self.run.path}.")
         size = models.latent_size(network)
         rows = sampler.latents(count, size, seed=seed, first=first, truncation=truncation)
         return sampler.draw(network, rows, self.scaling)

@@ -23,7 +23,7 @@ from ganvas.data.toy import square_around
 from ganvas.errors import TrainingFailed
 from ganvas.events import Alert, Event, Finished, Progress, Remedy, Samples, Saved, Score, Started
 from ganvas.training import checkpoint, monitors, sampler
-from ganvas.training.checkup import Examiner
+from ganvas.training.checkup import Examiner, Viewer
 from ganvas.training.engine import Engine
 from ganvas.training.remedies import GOES_BACK, MOST_RETURNS, STANDS_STILL, advice, possible_controls
 from ganvas.training.state import State
@@ -104,7 +104,8 @@ class _Run:
         self.every_save = self.stepper.whole(config.save.every_images or self.total)
         self.scaling = None if dataset.is_pictures else Scaling.of(dataset.samples)
         self.extent = None if dataset.is_pictures else square_around(dataset.samples)
-        self.examiner = Examiner(config, dataset, self.total) if engine.leads else None
+        examiner = Viewer if state.architecture.takes == "pictures" else Examiner
+        self.examiner = examiner(config, dataset, self.total) if engine.leads else None
         self.possible = possible_controls(config, state.architecture, dataset.is_pictures)
         self.began = self.last_report = time.monotonic()
         self.last_position = state.images_seen
@@ -151,17 +152,10 @@ class _Run:
 
     def beforehand(self) -> Iterator[Event]:
         """What can be said before the first step."""
-        if self.config.steady.mode == "off" or not self.dataset.is_pictures or self.examiner is None:
+        if self.config.steady.mode == "off" or self.examiner is None:
             return
-        sights = {
-            "too few pictures": monitors.too_few(len(self.dataset.samples)),
-            "pictures alike": monitors.pictures_alike(self.examiner.real_diversity),
-            "wrong range": monitors.wrong_range(*self.examiner.levels),
-            "small batch": monitors.small_batch(self.config.batch_size),
-        }
-        for name, words in sights.items():
-            if words:
-                yield Alert(images_seen=self.state.images_seen, monitor=name, message=words)
+        for name, words in self.examiner.beforehand().items():
+            yield Alert(images_seen=self.state.images_seen, monitor=name, message=words)
 
     def check_up(self, saves: bool, checks: bool) -> Iterator[Event]:
         """Score the samples; at the regular positions let the monitors look too, and act on what they see.
@@ -235,13 +229,13 @@ class _Run:
         return history[-1].progress - best.progress >= patience
 
     def show(self) -> Iterator[Event]:
-        """Samples of the averaged network from the run's fixed latents."""
+        """Samples of the averaged network from the run's fixed inputs."""
         if not self.engine.leads:
             return
         state = self.state
         network = state.averages[state.architecture.sampler]
         count = self.config.save.samples * (1 if self.dataset.is_pictures else POINTS_PER_SAMPLE)
-        rows = sampler.latents(count, models.latent_size(network), seed=self.config.seed)
+        rows = sampler.inputs(state, self.dataset, count)
         with sampler.settled(network, self.config.seed, self.engine.device):
             made = sampler.draw(network, rows, self.scaling)
         yield Samples(images_seen=state.images_seen, samples=made, surface=self.surface(), extent=self.extent)

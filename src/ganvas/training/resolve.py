@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -18,7 +19,9 @@ from ganvas import models
 from ganvas.config import RunConfig
 from ganvas.data.source import Dataset
 from ganvas.errors import BadSetting
+from ganvas.style.precision import half_is_faster
 from ganvas.training.engine import Engine
+from ganvas.training.repaint import read_style
 from ganvas.training.schedules import penalty_rule
 from ganvas.training.state import State
 from ganvas.training.step import Stepper
@@ -98,6 +101,8 @@ def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
     if r1 is None:
         r1 = penalty_rule(pixels) if penalised and config.loss.adversarial != "wasserstein" else 0.0
     r2 = config.loss.r2 if config.loss.r2 is not None else r1
+    if models.load(config.model).objective == "style":
+        config = with_style(config)
     network = models.network_config(config).model_dump(mode="json")
     config = config.but(loss={"r1": r1, "r2": r2}, network=network, steady={"held_out": held_out(config, dataset)})
     models.load(config.model).check(config)
@@ -107,6 +112,19 @@ def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
 def usual_batch(count: int) -> int:
     """The samples in a step where nobody says: 64, or the largest power of two that a small collection fills."""
     return min(USUAL_BATCH, 1 << (count.bit_length() - 1))
+
+
+def with_style(config: RunConfig) -> RunConfig:
+    """The config with what follows from its style picture and from the processor."""
+    models.load(config.model).check(config)
+    half = config.style.bfloat16
+    return config.but(
+        style={
+            "picture": str(Path(config.style.picture or "").absolute()),
+            "key": read_style(config.style.picture or "")[1],
+            "bfloat16": half_is_faster() if half is None else half,
+        }
+    )
 
 
 def held_out(config: RunConfig, dataset: Dataset) -> int:
