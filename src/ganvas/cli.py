@@ -17,13 +17,14 @@ from ganvas.arguments import misunderstood, split_assignments
 from ganvas.commands.evaluate import Evaluate
 from ganvas.commands.lists import Doctor, ListSettings, Presets, Runs
 from ganvas.commands.sample import Sample
+from ganvas.commands.style import Style
 from ganvas.commands.train import Prepare, Resume, Train
 from ganvas.commands.tune import Tune
 from ganvas.errors import UnknownName, UserError
 
 COMMANDS: dict[str, type] = {
     "train": Train, "resume": Resume, "sample": Sample, "evaluate": Evaluate, "prepare": Prepare,
-    "tune": Tune, "runs": Runs, "presets": Presets, "settings": ListSettings, "doctor": Doctor,
+    "tune": Tune, "style": Style, "runs": Runs, "presets": Presets, "settings": ListSettings, "doctor": Doctor,
 }  # fmt: skip
 
 
