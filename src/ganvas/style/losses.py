@@ -131,6 +131,11 @@ def total_variation(images: Tensor) -> Tensor:
     return 2 * (axes / 3 + diagonals / 12)
 
 
+def out_of_range(images: Tensor) -> Tensor:
+    """Mean squared excess of pixels [N, 3, H, W] over 1 and under 0, which files cut off."""
+    return (images - images.clamp(0, 1)).square().mean()
+
+
 def gram(found: Moments, target: Moments) -> Tensor:
     """Mean squared error of second raw moments.
 

@@ -113,13 +113,13 @@ class Objective:
             style, content, gradient = self._by_samples(picture, step)
         else:
             style, content, gradient = tiles.value_and_gradient(self.backbone, picture, self.terms)
-        smoothness = picture.new_zeros(())
-        if self.config.weights.smoothness:
-            seen = picture.detach().requires_grad_(True)
-            smoothness = losses.total_variation(seen) * self.config.weights.smoothness
-            gradient = gradient + torch.autograd.grad(smoothness, seen)[0]
-        parts = torch.stack([content, style, smoothness.detach()]).tolist()
-        return Value(dict(zip(("content", "style", "smoothness"), parts, strict=True)), gradient)
+        seen = picture.detach().requires_grad_(True)
+        smoothness = losses.total_variation(seen) * self.config.weights.smoothness
+        beyond = losses.out_of_range(seen) * self.config.weights.range
+        gradient = gradient + torch.autograd.grad(smoothness + beyond, seen)[0]
+        values = torch.stack([content, style, smoothness.detach(), beyond.detach()]).tolist()
+        named = dict(zip(("content", "style", "smoothness", "range"), values, strict=True))
+        return Value(named, gradient.contiguous())  # in one memory layout sums round alike, saved and read back or not
 
     def _by_samples(self, picture: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor]:
         seen = picture.detach().requires_grad_(True)
