@@ -152,12 +152,21 @@ def test_an_empty_or_missing_or_useless_folder_is_told(capsys, tmp_path):
     assert not list(tmp_path.rglob("config.json"))
 
 
-def test_too_few_pictures_are_told_with_a_way_out(capsys, tmp_path):
+def test_too_few_pictures_for_a_batch_are_told_with_a_way_out(capsys, tmp_path):
     (tmp_path / "photos").mkdir()
     for index in range(3):
         photo(tmp_path / "photos" / f"{index}.png")
-    line = fails(capsys, "train", "photos", "--images", "64")
+    line = fails(capsys, "train", "photos", "--images", "64", "--set", "batch_size=64")
     assert "batch_size is 64, but photos holds only 3 samples; try --set batch_size=2." in line
+
+
+@pytest.mark.parametrize(("pictures", "batch"), [(2, 2), (40, 32), (70, 64)])
+def test_a_small_collection_trains_in_small_batches(capsys, tmp_path, pictures, batch):
+    (tmp_path / "photos").mkdir()
+    for index in range(pictures):
+        photo(tmp_path / "photos" / f"{index}.png")
+    assert main(["train", "photos", "--images", "64", "--dry-run", "--set", "threads=1"]) == 0
+    assert f"batch_size {batch} worked out" in " ".join(capsys.readouterr().out.split())
 
 
 # Where to

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from ganvas.data.decode import MAX_FILE_BYTES, Header, Reject, Target, decode, formats, look
+from ganvas.data.decode import LIMITS, Header, Target, decode, look
+from ganvas.data.opening import Reject, formats
 
 RAMP = np.arange(16 * 24, dtype=np.uint32).reshape(16, 24)
 COLOUR = np.stack([RAMP % 256, RAMP * 3 % 256, RAMP * 7 % 256], -1).astype(np.uint8)
@@ -169,7 +170,7 @@ def test_hostile_content(data, kind):
 
 
 def test_files_over_the_limit_and_texts_that_unpack_to_much():
-    assert decode(b"\xff" * (MAX_FILE_BYTES + 1)).kind == "too large"
+    assert decode(b"\xff" * (LIMITS.file_bytes + 1)).kind == "too large"
     info = PngImagePlugin.PngInfo()
     info.add_text("comment", "x" * 3_000_000, zip=True)
     assert isinstance(decode(saved(colour(), pnginfo=info)), Reject)

@@ -13,7 +13,8 @@ from PIL import Image
 
 from ganvas.config import DataConfig
 from ganvas.data import folder
-from ganvas.data.decode import Header, Reject, Target
+from ganvas.data.decode import Header, Target
+from ganvas.data.opening import Reject
 from ganvas.errors import BadSetting, SourceError
 
 NAMES = ["a.png", "sub/b.png", "ünï cödé 图.png", "two words.png", "new\nline.png", "wrong.jpg", "no-ending"]

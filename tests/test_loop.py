@@ -15,7 +15,7 @@ from ganvas.training.balance import Balance
 from ganvas.training.draws import Draws
 from ganvas.training.engine import Engine
 from ganvas.training.loop import _Run, train
-from ganvas.training.objectives import Step
+from ganvas.training.phases import Step
 from ganvas.training.remedies import Care, Controls
 from ganvas.training.state import State
 from ganvas.training.step import Stepper

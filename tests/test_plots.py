@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ganvas.plots import points_picture, square_around
+from ganvas.data.toy import square_around
+from ganvas.plots import points_picture
 
 EXTENT = (-1.0, 1.0, -1.0, 1.0)
 

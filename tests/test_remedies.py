@@ -8,7 +8,8 @@ from ganvas.events import Alert, Remedy
 from ganvas.training import checkpoint
 from ganvas.training.balance import Balance
 from ganvas.training.loop import train
-from ganvas.training.objectives import Game, Step
+from ganvas.training.objectives import Game
+from ganvas.training.phases import Step
 from ganvas.training.remedies import (
     ANSWERS,
     BOUNDS,

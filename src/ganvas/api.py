@@ -102,10 +102,10 @@ class Training:
             raise trouble
         run = runs.open_run(self.path)
         runs.check_dataset(run, dataset)
-        parts = here.processes * run.resolved.variety.together
-        if run.resolved.batch_size % parts:
+        batch, parts = run.resolved.batch_size or 0, here.processes * run.resolved.variety.together
+        if batch % parts:
             raise BadSetting(
-                f"batch_size is {run.resolved.batch_size}, which {here.processes} processes cannot share evenly; "
+                f"batch_size is {batch}, which {here.processes} processes cannot share evenly; "
                 f"make it a multiple of {parts}."
             )
         return run
@@ -193,6 +193,8 @@ class Trained:
         if count < 1:
             raise BadSetting(f"count is {count}, but must be at least 1.")
         network = self.state.averages[self.state.architecture.sampler]
+        if self.state.architecture.takes != "latents":
+            raise RunError(f"{self.run.path} repaints pictures: ganvas style PHOTO --with {self.run.path}.")
         size = models.latent_size(network)
         rows = sampler.latents(count, size, seed=seed, first=first, truncation=truncation)
         return sampler.draw(network, rows, self.scaling)

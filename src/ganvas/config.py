@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -62,6 +62,9 @@ class DataConfig(Settings):
     )
     background: str = setting(
         "#ffffff", "Colour under transparent pictures and of borders.", pattern="^#[0-9a-fA-F]{6}$"
+    )
+    crops: int | None = setting(
+        None, "Cut so many random pieces of `resolution` out of the pictures, and train on these.", ge=1
     )
     labels: bool = setting(False, "Take the names of sub-folders as labels.")
     flip: bool = setting(False, "Show every second picture mirrored.")
@@ -144,6 +147,20 @@ class AverageConfig(Settings):
     ramp: float = setting(0.05, "The half-life is at most this share of the images seen so far.", gt=0)
 
 
+class StylistConfig(Settings):
+    """What a network that repaints photographs learns."""
+
+    picture: str | None = setting(None, "Picture whose style is learnt.")
+    key: str | None = setting(None, "SHA-256 of that picture; filled in.")
+    pixels: int = setting(256, "Longer side at which it is looked at: less makes finer strokes.", unit="pixels", ge=16)
+    strength: float = setting(100.0, "Weight of the style.", ge=0)
+    content: float = setting(1.0, "Weight of what the photograph shows.", ge=0)
+    smooth: float = setting(0.5, "Weight of total variation.", ge=0)
+    bfloat16: bool | None = setting(
+        None, "Look at pictures in half precision; by default where the processor is faster that way."
+    )
+
+
 class SaveConfig(Settings):
     """What is kept, and how often."""
 
@@ -193,7 +210,9 @@ class RunConfig(Settings):
     model: str = setting("lean", "Architecture: the name of a file in ganvas/models.")
     network: dict[str, Any] = setting({}, "Sizes of the networks: the settings of the architecture itself.")
     seed: int = setting(0, "Seed of every random draw.", ge=0)
-    batch_size: int = setting(64, "Samples per step, over all processes together.", ge=2)
+    batch_size: int | None = setting(
+        None, "Samples per step, over all processes together; by default 64, fewer of a small collection.", ge=2
+    )
     total_images: int | None = setting(None, "Length of training; or give `minutes`.", unit="images", ge=1)
     minutes: float | None = setting(
         None,
@@ -214,6 +233,7 @@ class RunConfig(Settings):
     augment: AugmentConfig = AugmentConfig()
     variety: VarietyConfig = VarietyConfig()
     average: AverageConfig = AverageConfig()
+    style: StylistConfig = StylistConfig()
     save: SaveConfig = SaveConfig()
     steady: SteadyConfig = SteadyConfig()
 
@@ -273,6 +293,9 @@ def _schema(settings: type[Settings]) -> dict[str, Any]:
     return properties
 
 
+Chosen = TypeVar("Chosen", bound=Settings)
+
+
 def parse_assignments(items: list[str]) -> dict[str, str]:
     """`["loss.r1=0.1"]` as `{"loss.r1": "0.1"}`.
 
@@ -288,16 +311,16 @@ def parse_assignments(items: list[str]) -> dict[str, str]:
     return pairs
 
 
-def nested(pairs: Mapping[str, Any]) -> dict[str, Any]:
+def nested(pairs: Mapping[str, Any], settings: type[Settings] = RunConfig) -> dict[str, Any]:
     """Dotted names as nested dictionaries: {"loss.r1": 1} becomes {"loss": {"r1": 1}}.
 
     Raises:
         UnknownName: for a name that is no setting; names under `network.` belong to the architecture.
     """
-    known = [name for name, *_ in describe()]
+    known = [name for name, *_ in describe(settings)]
     tree: dict[str, Any] = {}
     for dotted, value in pairs.items():
-        if dotted not in known and not dotted.startswith("network."):
+        if dotted not in known and not (settings is RunConfig and dotted.startswith("network.")):
             raise UnknownName("setting", dotted, known)
         *groups, leaf = dotted.split(".")
         branch = tree
@@ -307,20 +330,21 @@ def nested(pairs: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def changed(config: RunConfig, pairs: Mapping[str, Any]) -> RunConfig:
+def changed(config: Chosen, pairs: Mapping[str, Any]) -> Chosen:
     """The config with settings replaced by dotted name; text is read as the type of each setting.
 
     Raises:
         BadSetting, UnknownName: what was given, what is accepted.
     """
     tree = nested(
-        {name: None if value == "none" and name != "augment.policy" else value for name, value in pairs.items()}
+        {name: None if value == "none" and name != "augment.policy" else value for name, value in pairs.items()},
+        type(config),
     )
-    if "network" in tree:
+    if isinstance(config, RunConfig) and "network" in tree:
         if not isinstance(tree["network"], Mapping):
             raise BadSetting(f"network is a group of settings, got {tree['network']!r}; set one as network.NAME=VALUE.")
         tree["network"] = {**config.network, **tree["network"]}
-    result: RunConfig = checked(lambda: config.but(**tree))
+    result: Chosen = checked(lambda: config.but(**tree), settings=type(config))
     return result
 
 

@@ -127,6 +127,11 @@ def he_normal(network: nn.Module, slope: float, last_gain: float = 1.0) -> None:
     nn.init.normal_(linear[-1].weight, 0, last_gain / math.sqrt(linear[-1].in_features))
 
 
+def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """The batch normalisations of a network."""
+    return [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+
+
 @torch.no_grad()
 def recompute_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
     """Set the running statistics of batch normalisation to those of the given inputs, averaged over the batches.
@@ -134,9 +139,7 @@ def recompute_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
     The running average of a generator's weights has never seen data of its own: without this its statistics belong
     to other weights.
     """
-    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if not norms:
-        return
+    norms = batch_norms(network)
     momenta = [norm.momentum for norm in norms]
     training = network.training
     for norm in norms:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from ganvas.data.toy import square_around
+
 PAPER = np.array([255, 255, 255], np.float32)
 TRUTH = np.array([168, 170, 178], np.float32)
 GENERATED = np.array([76, 5, 130], np.float32)
@@ -43,16 +45,6 @@ def points_picture(
     if truth is not None:
         canvas = _blend(canvas, TRUTH, _coverage(truth, extent, size, strength=0.5))
     return _blend(canvas, GENERATED, _coverage(points, extent, size, strength=0.9)).round().astype(np.uint8)
-
-
-def square_around(points: np.ndarray, margin: float = 0.08) -> Extent:
-    """The square (left, right, bottom, top) that holds all finite points [N, 2], with a margin on every side."""
-    finite = points[np.isfinite(points).all(axis=1)]
-    if not len(finite):
-        return (-1.0, 1.0, -1.0, 1.0)
-    low, high = finite.min(axis=0), finite.max(axis=0)
-    (x, y), half = (low + high) / 2, max(float((high - low).max()) / 2, 1e-6) * (1 + 2 * margin)
-    return (float(x - half), float(x + half), float(y - half), float(y + half))
 
 
 def _background(surface: np.ndarray, size: int) -> np.ndarray:

@@ -34,6 +34,7 @@ class Sample:
         import numpy as np
 
         from ganvas import api, images, plots
+        from ganvas.data.toy import square_around
 
         if self.out.suffix not in ("", ".png", ".npz"):
             raise BadSetting(f"--out is {self.out}; it takes FILE.png, FILE.npz, or a folder.")
@@ -49,7 +50,7 @@ class Sample:
             elif self.out.suffix == ".png":
                 images.write_png(
                     self.out,
-                    images.grid(made) if pictures else plots.points_picture(made, extent=plots.square_around(made)),
+                    images.grid(made) if pictures else plots.points_picture(made, extent=square_around(made)),
                 )
             elif not pictures:
                 raise BadSetting(f"{self.run} makes points, not pictures; --out takes FILE.png or FILE.npz for it.")

@@ -1,6 +1,5 @@
 """One picture file as pixels of a wanted shape, or the reason why not; also a child process that does only this.
 
-Files come from anywhere, so nothing in one is believed: its header is checked before anything is decoded, and
 `folder.py` runs this module as a child (`python -m ganvas.data.decode`) that may crash, hang or run out of memory
 without harm. Imports Pillow and numpy only. Shapes: H height, W width, C channels (1 grey, 3 RGB, 4 RGBA).
 """
@@ -12,40 +11,31 @@ import hashlib
 import io
 import json
 import os
-import stat
 import sys
-import warnings
 import zipfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms
 
-MAX_PIXELS = 50_000_000
-MAX_SIDE = 32_768
-MAX_ASPECT = 50
-MAX_FILE_BYTES = 64 * 2**20
+from ganvas.data.opening import (
+    Kind,
+    Limits,
+    Reject,
+    check_size,
+    formats,
+    guard,
+    is_srgb,
+    open_picture,
+    plain,
+    read_file,
+    turn,
+)
+
+LIMITS = Limits(pixels=50_000_000, side=32_768, aspect=50, file_bytes=64 * 2**20)
 MAX_ADDRESS_SPACE = 2 * 2**30
 REDUCING_GAP = 3.0  # a large picture is first shrunk coarsely to 3 times its final size, which no eye can tell
-# Formats that start other programs (EPS), are stubs for plugins that come from outside, or hold no picture.
-REFUSED_FORMATS = {"BUFR", "EPS", "FITS", "GRIB", "HDF5", "IPTC", "MPEG", "PDF", "WMF"}
-
-Kind = Literal[
-    "empty", "not an image", "truncated", "unreadable", "bomb", "too large", "odd shape", "not a file", "encrypted",
-    "too slow", "crashed the decoder", "changed while reading", "duplicate",
-]  # fmt: skip
-
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Reject:
-    """Why a file gave no picture: one of a few kinds, to be counted, and a detail for people."""
-
-    kind: Kind
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,19 +67,13 @@ class Target:
     background: str = "#ffffff"
 
 
-class _Rejected(Exception):
-    def __init__(self, kind: Kind, detail: str):
-        super().__init__(detail)
-        self.reject = Reject(kind, detail)
-
-
 def look(data: bytes) -> Header | Reject:
     """What the header of a picture file says; nothing is decoded.
 
     Args:
         data: the whole file.
     """
-    return _guard(data, _look)
+    return guard(data, _look, LIMITS)
 
 
 def decode(data: bytes, target: Target | None = None) -> np.ndarray | Reject:
@@ -102,100 +86,13 @@ def decode(data: bytes, target: Target | None = None) -> np.ndarray | Reject:
     Returns:
         uint8 [H, W, C], or the reason why the file is refused.
     """
-    return _guard(data, lambda data: _decode(data, target))
-
-
-def _guard(data: bytes, work: Callable[[bytes], Result]) -> Result | Reject:
-    if not data:
-        return Reject("empty", "zero bytes")
-    if len(data) > MAX_FILE_BYTES:
-        return Reject("too large", f"{len(data):,} bytes; at most {MAX_FILE_BYTES:,}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return work(data)
-    except Exception as error:  # Pillow's plugins raise whatever a broken file leads them to
-        return _reject(error, data)
-
-
-def _reject(error: Exception, data: bytes) -> Reject:
-    detail = " ".join(str(error).split())[:200] or type(error).__name__
-    if isinstance(error, _Rejected):
-        return error.reject
-    if isinstance(error, Image.DecompressionBombError):
-        return Reject("bomb", f"more than {MAX_PIXELS:,} pixels")
-    if isinstance(error, MemoryError):
-        return Reject("unreadable", f"decoding needs more than {MAX_ADDRESS_SPACE // 2**30} GiB of memory")
-    if "truncated" in detail.lower() or _cut_short(data):
-        return Reject("truncated", "the file ends before its picture does")
-    if isinstance(error, UnidentifiedImageError):
-        if _known_beginning(data):
-            return Reject("unreadable", "its header is damaged")
-        return Reject("not an image", "its content is in no known picture format")
-    return Reject("unreadable", detail)
-
-
-def _known_beginning(data: bytes) -> bool:
-    return (
-        data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")) or data[8:12] == b"WEBP"
-    )
-
-
-def _cut_short(data: bytes) -> bool:
-    """Whether a file of a well-known format lacks its end."""
-    if data.startswith(b"\x89PNG"):
-        return b"IEND" not in data[-64:]
-    if data.startswith(b"\xff\xd8\xff"):
-        return b"\xff\xd9" not in data[-64:]
-    if data.startswith(b"GIF8"):
-        return not data.rstrip(b"\0").endswith(b";")
-    return data.startswith(b"RIFF") and int.from_bytes(data[4:8], "little") + 8 > len(data)
-
-
-@functools.cache
-def formats() -> tuple[str, ...]:
-    """Names of the formats that are read: all that Pillow reads, but those that start programs or are stubs."""
-    Image.init()
-    return tuple(sorted(set(Image.OPEN) - REFUSED_FORMATS))
-
-
-def _open(data: bytes) -> Image.Image:
-    if (
-        data[8:16] == b"WEBPVP8X" and len(data) >= 30
-    ):  # Pillow reserves memory for the canvas before we can ask its size
-        _check_size(int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1)
-    image = Image.open(io.BytesIO(data), formats=formats())
-    _check_size(*image.size)
-    return image
-
-
-def _check_size(width: int, height: int) -> None:
-    if width < 1 or height < 1:
-        raise _Rejected("unreadable", f"{width}x{height} pixels")
-    if width * height > MAX_PIXELS:
-        raise _Rejected("bomb", f"{width}x{height} is more than {MAX_PIXELS:,} pixels")
-    if max(width, height) > MAX_SIDE:
-        raise _Rejected("bomb", f"{width}x{height}: a side of more than {MAX_SIDE:,} pixels")
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise _Rejected("odd shape", f"{width}x{height} is longer than {MAX_ASPECT}:1")
-
-
-def _orientation(image: Image.Image) -> Image.Transpose | None:
-    try:
-        value = image.getexif().get(0x0112)
-    except Exception:  # broken EXIF says nothing of the pixels
-        return None
-    flips = Image.Transpose
-    turns = {2: flips.FLIP_LEFT_RIGHT, 3: flips.ROTATE_180, 4: flips.FLIP_TOP_BOTTOM, 5: flips.TRANSPOSE,
-             6: flips.ROTATE_270, 7: flips.TRANSVERSE, 8: flips.ROTATE_90}  # fmt: skip
-    return turns.get(value) if isinstance(value, int) else None
+    return guard(data, lambda data: _decode(data, target), LIMITS)
 
 
 def _look(data: bytes) -> Header:
-    image = _open(data)
+    image = open_picture(data, LIMITS)
     flips = Image.Transpose
-    # Pillow reports TIFF sizes upright already
-    sideways = image.format != "TIFF" and _orientation(image) in (
+    sideways = image.format != "TIFF" and turn(image) in (
         flips.TRANSPOSE,
         flips.TRANSVERSE,
         flips.ROTATE_90,
@@ -207,16 +104,16 @@ def _look(data: bytes) -> Header:
 
 
 def _decode(data: bytes, target: Target | None) -> np.ndarray:
-    image = _open(data)
+    image = open_picture(data, LIMITS)
     if target:
         least = round(REDUCING_GAP * max(target.height, target.width))
         image.draft(None, (least, least))  # JPEG only: decode at a half, a quarter or an eighth where that is enough
     image.load()
-    _check_size(*image.size)
-    turn = _orientation(image)
+    check_size(*image.size, LIMITS)
+    upright = turn(image)
     profile = image.info.get("icc_profile")
-    image = _plain(image)
-    image = image.transpose(turn) if turn is not None else image
+    image = plain(image)
+    image = image.transpose(upright) if upright is not None else image
     target = target or Target(image.height, image.width, 3)
     return _finish(_srgb(_resize(image, target), profile), target)
 
@@ -224,37 +121,6 @@ def _decode(data: bytes, target: Target | None) -> np.ndarray:
 def fit(image: Image.Image, target: Target) -> np.ndarray:
     """A picture in mode L, RGB or RGBA, already in sRGB, as uint8 [H, W, C] of the wanted shape."""
     return _finish(_resize(image, target), target)
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """The picture in one of the modes L, LA, RGB, RGBA and CMYK, 8 bits a channel."""
-    if image.mode.startswith("I;16"):
-        return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        return Image.fromarray(_eight_bits(np.asarray(image)))
-    if image.mode == "LAB":
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        image = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB") or image
-    if image.has_transparency_data:
-        return image.convert("LA" if image.mode in ("LA", "La") else "RGBA")
-    if image.mode in ("L", "RGB", "CMYK"):
-        return image
-    return image.convert("L" if image.mode == "1" else "RGB")
-
-
-def _eight_bits(values: np.ndarray) -> np.ndarray:
-    """Grey values of unknown scale as 8 bits: the scale is the smallest usual one that holds them all.
-
-    Usual are 1 (floats only), 255 (floats only), 65,535 and 2**31 - 1 (whole numbers only).
-    """
-    low, high = float(values.min()), float(values.max())
-    if not np.isfinite([low, high]).all():  # min and max pass NaN on
-        raise _Rejected("unreadable", "holds values that are not finite numbers")
-    scales = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (65535.0, 2.0**31 - 1)
-    scale = next((scale for scale in scales if high <= scale), None)
-    if low < 0 or scale is None:
-        raise _Rejected("unreadable", f"holds values from {low:g} to {high:g}; known are 0 to {scales[-1]:g}")
-    return (values.astype(np.float32) * np.float32(255 / scale) + np.float32(0.5)).astype(np.uint8)
 
 
 def _resize(image: Image.Image, target: Target) -> Image.Image:
@@ -293,9 +159,9 @@ def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 @functools.lru_cache(maxsize=8)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if mode == "RGB" and "sRGB" in ImageCms.getProfileDescription(source):
+        if mode == "RGB" and is_srgb(profile):
             return None
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
     except Exception:  # a broken profile, or one for other channels, is left out like a missing one
         return None
@@ -321,24 +187,13 @@ def _finish(image: Image.Image, target: Target) -> np.ndarray:
 
 
 def read_bytes(path: str, member: int | None = None) -> bytes | Reject:
-    """A whole file, or one member of a zip by its position in the directory; never more than MAX_FILE_BYTES."""
+    """A whole file, or one member of a zip by its position in the directory; never more than the limit."""
     try:
-        return _read_file(path) if member is None else _read_member(path, member)
+        return read_file(path, LIMITS) if member is None else _read_member(path, member)
     except OSError as error:
         return Reject("unreadable", error.strerror or "cannot be opened")
     except Exception as error:  # zipfile and its decompressors raise many kinds
         return Reject("unreadable", f"broken in the archive: {' '.join(str(error).split())[:150]}")
-
-
-def _read_file(path: str) -> bytes | Reject:
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            return Reject("not a file", "not a regular file")
-        if status.st_size > MAX_FILE_BYTES:
-            return Reject("too large", f"{status.st_size:,} bytes; at most {MAX_FILE_BYTES:,}")
-        return file.read(MAX_FILE_BYTES + 1)
 
 
 def _read_member(path: str, member: int) -> bytes | Reject:
@@ -346,11 +201,11 @@ def _read_member(path: str, member: int) -> bytes | Reject:
     info = archive.infolist()[member]
     if info.flag_bits & 1:
         return Reject("encrypted", "its archive asks for a password")
-    if info.file_size > MAX_FILE_BYTES:
+    if info.file_size > LIMITS.file_bytes:
         kind: Kind = "bomb" if info.file_size > 100 * info.compress_size else "too large"
-        return Reject(kind, f"unpacks to {info.file_size:,} bytes; at most {MAX_FILE_BYTES:,}")
+        return Reject(kind, f"unpacks to {info.file_size:,} bytes; at most {LIMITS.file_bytes:,}")
     with archive.open(info) as file:
-        return file.read(MAX_FILE_BYTES + 1)
+        return file.read(LIMITS.file_bytes + 1)
 
 
 @functools.lru_cache(maxsize=1)

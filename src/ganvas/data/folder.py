@@ -30,7 +30,8 @@ from typing import Any
 import numpy as np
 
 from ganvas.config import DataConfig
-from ganvas.data.decode import Header, Reject, Target
+from ganvas.data.decode import Header, Target
+from ganvas.data.opening import Reject
 from ganvas.errors import BadSetting, SourceError
 
 SECONDS_PER_PICTURE = 15.0

@@ -93,3 +93,13 @@ def points(name: str, count: int = COUNT, seed: int = 0) -> np.ndarray:
     else:
         clean = toy.centres[rng.choice(len(toy.centres), count, p=toy.weights)]
     return (clean + rng.normal(0, toy.spread, (count, 2))).astype(np.float32)
+
+
+def square_around(points: np.ndarray, margin: float = 0.08) -> tuple[float, float, float, float]:
+    """The square (left, right, bottom, top) that holds all finite points [N, 2], with a margin on every side."""
+    finite = points[np.isfinite(points).all(axis=1)]
+    if not len(finite):
+        return (-1.0, 1.0, -1.0, 1.0)
+    low, high = finite.min(axis=0), finite.max(axis=0)
+    (x, y), half = (low + high) / 2, max(float((high - low).max()) / 2, 1e-6) * (1 + 2 * margin)
+    return (float(x - half), float(x + half), float(y - half), float(y + half))

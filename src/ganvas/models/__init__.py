@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from torch import nn
@@ -38,8 +38,9 @@ class Architecture:
     Attributes:
         config: pydantic class of the networks' settings.
         build: from those settings and the shape of one sample, (C, H, W) or (D,), the networks by role. The role
-            that makes samples maps latents [N, latent_size] to samples and has an attribute `latent_size`;
-            discriminators return logits [N].
+            that makes samples maps what it `takes` to samples; discriminators return logits [N].
+        takes: "latents" [N, latent_size], the network having an attribute `latent_size`; or "pictures"
+            [N, C, H, W] in [-1, 1], repainted at their own size, whatever it is.
         objective: family whose phases train them: a name in training/objectives.py.
         sampler: the role that makes samples.
         averaged: roles whose weights are also kept as a running average.
@@ -55,6 +56,7 @@ class Architecture:
 
     config: type[Settings]
     build: Callable[[Any, tuple[int, ...]], Networks]
+    takes: Literal["latents", "pictures"] = "latents"
     objective: str = "gan"
     sampler: str = "generator"
     averaged: tuple[str, ...] = ("generator",)

@@ -16,9 +16,10 @@ from ganvas.data.stream import Scaling, split
 from ganvas.metrics import look, manifold
 from ganvas.metrics.distances import Moments, frechet_distance, moments
 from ganvas.metrics.toy import toy_scores
-from ganvas.training import sampler
+from ganvas.training import monitors, sampler
 from ganvas.training.draws import generator
 from ganvas.training.objectives import judged
+from ganvas.training.repaint import manner
 from ganvas.training.state import State
 from ganvas.training.vitals import Vitals
 
@@ -26,6 +27,7 @@ SAMPLES = 384  # generated and real ones compared
 LOOKED_AT = 2048  # real samples from which the features are made, and among which neighbours are sought
 POINTS = 1024
 SETTLING = 2  # blocks of samples from which batch statistics are taken: a checkup must be cheap
+VIEWED = 12  # held-out pictures that are repainted
 JUDGED = 128  # pictures of each kind that the discriminator is asked about
 
 
@@ -33,7 +35,7 @@ class Examiner:
     """Holds the real samples that a run is compared with; changes nothing in the state it looks at."""
 
     def __init__(self, config: RunConfig, dataset: Dataset, total: int):
-        self.config, self.total = config, total
+        self.config, self.total, self.count = config, total, len(dataset.samples)
         self.scaling = None if dataset.is_pictures else Scaling.of(dataset.samples)
         self.truth = toy.TOYS[dataset.name]() if dataset.name in toy.TOYS else None
         training, held_out = split(len(dataset.samples), config.steady.held_out or 0, config.seed)
@@ -67,6 +69,12 @@ class Examiner:
         pictures = images.to_signed(torch.from_numpy(np.ascontiguousarray(reals)))
         changed = augment.augment(pictures, torch.from_numpy(draws), policy, settings.strength)
         return moments(self.look.features(images.to_pixels(changed).numpy()))
+
+    def beforehand(self) -> dict[str, str]:
+        """What is wrong with the samples themselves, in words, by the monitor that sees it."""
+        if self.scaling is not None:
+            return {}
+        return monitors.beforehand(self.count, self.real_diversity, self.levels, self.config.batch_size or 0)
 
     def examine(self, state: State) -> tuple[Vitals, dict[str, float]]:
         """The vital signs, and the scores to report; not finite samples give a loss that is not finite."""
@@ -159,6 +167,45 @@ class Examiner:
             view = state.architecture.real_view(state.networks, images.to_signed(part).to(state.device))
             found.append(judged(critic, view, pack).double())
         return float(torch.cat(found).mean())
+
+
+class Viewer:
+    """Looks at held-out pictures as a network repaints them: the loss that it is trained on, where it was not trained.
+
+    Nothing is asked of diversity and coverage, which are the photographs' own.
+    """
+
+    def __init__(self, config: RunConfig, dataset: Dataset, total: int):
+        self.config, self.dataset, self.total = config, dataset, total
+
+    def beforehand(self) -> dict[str, str]:
+        """Any photographs will do."""
+        return {}
+
+    @torch.no_grad()
+    def examine(self, state: State) -> tuple[Vitals, dict[str, float]]:
+        """The vital signs, and the parts of the loss."""
+        style = manner(self.config.style, state.device)
+        rows = torch.from_numpy(sampler.inputs(state, self.dataset, VIEWED)).to(state.device)
+        network = state.averages[state.architecture.sampler].eval()
+        seen: list[list[float]] = []
+        for number in range(len(rows)):
+            picture = rows[number : number + 1]
+            painted = network(picture)
+            loss, parts = style.loss(painted, style.content(picture)[None].float())
+            contrast = painted.std() / picture.std().clamp(min=1e-3)
+            seen.append([float(value) for value in (loss, contrast, *parts.values())])
+        network.train()
+        mean, contrast_, *scores = np.mean(seen, 0).tolist()
+        where: dict[str, Any] = {
+            "images_seen": state.images_seen,
+            "progress": state.images_seen / self.total,
+            "steps": state.steps,
+        }
+        if not math.isfinite(mean):
+            return Vitals(**where, loss=math.inf, diversity=0.0, coverage=0.0, contrast=0.0), {}
+        found = Vitals(**where, loss=mean, diversity=1.0, coverage=1.0, contrast=contrast_)
+        return found, dict(zip(parts, scores, strict=True))
 
 
 def _enlarged(samples: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -13,8 +13,12 @@ CPU = torch.device("cpu")
 
 
 def generator(seed: int, purpose: str, position: int = 0) -> np.random.Generator:
-    """An independent random generator for one purpose at one position."""
-    return np.random.default_rng([seed, zlib.crc32(purpose.encode()), position])
+    """An independent random generator for one purpose at one position.
+
+    The three are laid side by side in one number, from which a generator is made in half the time that a list takes.
+    """
+    entropy = (seed << 96) | (zlib.crc32(purpose.encode()) << 64) | position
+    return np.random.Generator(np.random.PCG64(entropy))
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,11 @@ from ganvas import models
 from ganvas.config import RunConfig
 from ganvas.data.source import Dataset
 from ganvas.data.stream import Scaling
+from ganvas.data.toy import square_around
 from ganvas.errors import TrainingFailed
 from ganvas.events import Alert, Event, Finished, Progress, Remedy, Samples, Saved, Score, Started
 from ganvas.training import checkpoint, monitors, sampler
-from ganvas.training.checkup import Examiner
+from ganvas.training.checkup import Examiner, Viewer
 from ganvas.training.engine import Engine
 from ganvas.training.remedies import GOES_BACK, MOST_RETURNS, STANDS_STILL, advice, possible_controls
 from ganvas.training.state import State
@@ -102,7 +103,9 @@ class _Run:
         self.every_checkup = self.stepper.whole(config.steady.every_images or self.total)
         self.every_save = self.stepper.whole(config.save.every_images or self.total)
         self.scaling = None if dataset.is_pictures else Scaling.of(dataset.samples)
-        self.examiner = Examiner(config, dataset, self.total) if engine.leads else None
+        self.extent = None if dataset.is_pictures else square_around(dataset.samples)
+        examiner = Viewer if state.architecture.takes == "pictures" else Examiner
+        self.examiner = examiner(config, dataset, self.total) if engine.leads else None
         self.possible = possible_controls(config, state.architecture, dataset.is_pictures)
         self.began = self.last_report = time.monotonic()
         self.last_position = state.images_seen
@@ -149,17 +152,10 @@ class _Run:
 
     def beforehand(self) -> Iterator[Event]:
         """What can be said before the first step."""
-        if self.config.steady.mode == "off" or not self.dataset.is_pictures or self.examiner is None:
+        if self.config.steady.mode == "off" or self.examiner is None:
             return
-        sights = {
-            "too few pictures": monitors.too_few(len(self.dataset.samples)),
-            "pictures alike": monitors.pictures_alike(self.examiner.real_diversity),
-            "wrong range": monitors.wrong_range(*self.examiner.levels),
-            "small batch": monitors.small_batch(self.config.batch_size),
-        }
-        for name, words in sights.items():
-            if words:
-                yield Alert(images_seen=self.state.images_seen, monitor=name, message=words)
+        for name, words in self.examiner.beforehand().items():
+            yield Alert(images_seen=self.state.images_seen, monitor=name, message=words)
 
     def check_up(self, saves: bool, checks: bool) -> Iterator[Event]:
         """Score the samples; at the regular positions let the monitors look too, and act on what they see.
@@ -243,33 +239,23 @@ class _Run:
         return history[-1].progress - best.progress >= patience
 
     def show(self) -> Iterator[Event]:
-        """Samples of the averaged network from the run's fixed latents."""
+        """Samples of the averaged network from the run's fixed inputs."""
         if not self.engine.leads:
             return
         state = self.state
         network = state.averages[state.architecture.sampler]
         count = self.config.save.samples * (1 if self.dataset.is_pictures else POINTS_PER_SAMPLE)
-        rows = sampler.latents(count, models.latent_size(network), seed=self.config.seed)
+        rows = sampler.inputs(state, self.dataset, count)
         with sampler.settled(network, self.config.seed, self.engine.device):
             made = sampler.draw(network, rows, self.scaling)
-        yield (
-            Samples(images_seen=state.images_seen, samples=made)
-            if self.scaling is None
-            else self.plane(made, self.scaling)
-        )
+        yield Samples(images_seen=state.images_seen, samples=made, surface=self.surface(), extent=self.extent)
 
-    def plane(self, points: np.ndarray, scaling: Scaling) -> Samples:
-        """Points with the square they are drawn in and the discriminator's surface over it."""
-        low, high = self.dataset.samples.min(0), self.dataset.samples.max(0)
-        centre, reach = (low + high) / 2, float((high - low).max()) * 0.575
-        extent = (centre[0] - reach, centre[0] + reach, centre[1] - reach, centre[1] + reach)
-        left, right, bottom, top = (float(value) for value in extent)
+    def surface(self) -> np.ndarray | None:
+        """The discriminator's logits over the plane; None where a sample has no logit of its own."""
         critic = dict(self.state.networks.items()).get("discriminator")
-        alone = critic is not None and self.config.variety.together == 1  # else no point has a logit of its own
-        logits = None if critic is None or not alone else sampler.surface(critic, (left, right, bottom, top), scaling)
-        return Samples(
-            images_seen=self.state.images_seen, samples=points, surface=logits, extent=(left, right, bottom, top)
-        )
+        if critic is None or self.scaling is None or self.extent is None or self.config.variety.together > 1:
+            return None
+        return sampler.surface(critic, self.extent, self.scaling)
 
     def save(self) -> Iterator[Event]:
         """Write a checkpoint."""

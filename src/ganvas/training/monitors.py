@@ -266,6 +266,17 @@ def findings(history: History) -> dict[str, str]:
     return {name: words for name, words in found.items() if words}
 
 
+def beforehand(count: int, diversity: float, levels: tuple[int, int], batch: int) -> dict[str, str]:
+    """What can be said before the start of a run on pictures, by monitor; see those below."""
+    found = {
+        "too few pictures": too_few(count),
+        "pictures alike": pictures_alike(diversity),
+        "wrong range": wrong_range(*levels),
+        "small batch": small_batch(batch),
+    }
+    return {name: words for name, words in found.items() if words}
+
+
 def pictures_alike(diversity: float) -> str | None:
     """A word before the start of a run on pictures that hardly differ; `diversity` is their mean distance."""
     if diversity > 1e-3:

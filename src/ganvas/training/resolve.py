@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -18,11 +19,14 @@ from ganvas import models
 from ganvas.config import RunConfig
 from ganvas.data.source import Dataset
 from ganvas.errors import BadSetting
+from ganvas.style.precision import half_is_faster
 from ganvas.training.engine import Engine
+from ganvas.training.repaint import read_style
 from ganvas.training.schedules import penalty_rule
 from ganvas.training.state import State
 from ganvas.training.step import Stepper
 
+USUAL_BATCH = 64
 LIMITS = {"small": 32, "medium": 64, "large": 128}  # pixels along a side that `size` allows
 MEASURE_SECONDS = 1.0  # per number of threads
 SHEETS = 16  # sample sheets of a run
@@ -73,7 +77,9 @@ def choose_device(asked: str) -> torch.device:
 
 
 def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
-    """The config with what follows from the samples: resolution, channels, penalties, sizes of the networks."""
+    """The config with what follows from the samples: batch, resolution, channels, penalties, sizes of the networks."""
+    config = config.but(batch_size=config.batch_size or usual_batch(len(dataset.samples)))
+    assert config.batch_size is not None
     if config.batch_size > len(dataset.samples):
         raise BadSetting(
             f"batch_size is {config.batch_size}, but {dataset.name} holds only {len(dataset.samples)} samples; "
@@ -95,10 +101,30 @@ def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
     if r1 is None:
         r1 = penalty_rule(pixels) if penalised and config.loss.adversarial != "wasserstein" else 0.0
     r2 = config.loss.r2 if config.loss.r2 is not None else r1
+    if models.load(config.model).objective == "style":
+        config = with_style(config)
     network = models.network_config(config).model_dump(mode="json")
     config = config.but(loss={"r1": r1, "r2": r2}, network=network, steady={"held_out": held_out(config, dataset)})
     models.load(config.model).check(config)
     return config
+
+
+def usual_batch(count: int) -> int:
+    """The samples in a step where nobody says: 64, or the largest power of two that a small collection fills."""
+    return min(USUAL_BATCH, 1 << (count.bit_length() - 1))
+
+
+def with_style(config: RunConfig) -> RunConfig:
+    """The config with what follows from its style picture and from the processor."""
+    models.load(config.model).check(config)
+    half = config.style.bfloat16
+    return config.but(
+        style={
+            "picture": str(Path(config.style.picture or "").absolute()),
+            "key": read_style(config.style.picture or "")[1],
+            "bfloat16": half_is_faster() if half is None else half,
+        }
+    )
 
 
 def held_out(config: RunConfig, dataset: Dataset) -> int:
@@ -107,20 +133,22 @@ def held_out(config: RunConfig, dataset: Dataset) -> int:
     Raises:
         BadSetting: when what is left does not fill a batch.
     """
-    count, asked = len(dataset.samples), config.steady.held_out
+    count, asked, batch = len(dataset.samples), config.steady.held_out, config.batch_size or 0
     if asked is None:
-        spare = dataset.is_pictures and config.steady.mode != "off" and count >= max(100, 2 * config.batch_size)
+        spare = dataset.is_pictures and config.steady.mode != "off" and count >= max(100, 2 * batch)
         asked = min(500, count // 20) if spare else 0
-    if config.batch_size > count - asked:
+    if batch > count - asked:
         raise BadSetting(
             f"steady.held_out is {asked}, which leaves {count - asked} of {count} samples, fewer than a batch of "
-            f"{config.batch_size}; try --set steady.held_out=0."
+            f"{batch}; try --set steady.held_out=0."
         )
     return asked
 
 
 def with_machine(config: RunConfig, dataset: Dataset, engine: Engine) -> RunConfig:
     """The config with what follows from the machine: threads, length, and how often to report, show and save."""
+    assert config.batch_size is not None
+    batch = config.batch_size
     candidates = [config.threads] if config.threads else thread_candidates(engine)
     known = len(candidates) == 1 and config.total_images is not None
     speed = None if known else measure(config, dataset, engine, candidates)
@@ -130,8 +158,7 @@ def with_machine(config: RunConfig, dataset: Dataset, engine: Engine) -> RunConf
         assert speed is not None
         asked = (config.minutes or 2.0) * 60
         seconds = max(0.8 * asked, MARGIN * asked - REPORT_SECONDS)
-        total = max(config.batch_size, int(speed.images_per_second * seconds))
-    batch = config.batch_size
+        total = max(batch, int(speed.images_per_second * seconds))
 
     def whole(count: float) -> int:
         return max(1, round(count / batch)) * batch
@@ -171,9 +198,9 @@ def measure(config: RunConfig, dataset: Dataset, engine: Engine, candidates: lis
 def _speed(config: RunConfig, dataset: Dataset, engine: Engine, threads: int) -> Speed:
     torch.set_num_threads(threads)
     alone = Engine(device=engine.device)
-    trial = config.but(
-        total_images=config.batch_size * 1_000_000, batch_size=max(2, config.batch_size // engine.processes)
-    )
+    assert config.batch_size is not None
+    own = max(2, config.batch_size // engine.processes)
+    trial = config.but(total_images=own * 1_000_000, batch_size=own)
     stepper = Stepper(trial, dataset, State(trial, dataset.shape, alone), alone)
     cycle = trial.loss.penalty_every * max(trial.balance.discriminator_steps, trial.balance.generator_steps)
     for _ in range(cycle):  # memory is allocated, kernels are chosen
@@ -186,4 +213,4 @@ def _speed(config: RunConfig, dataset: Dataset, engine: Engine, threads: int) ->
         if engine.device.type == "cuda":
             torch.cuda.synchronize()
     seconds = time.perf_counter() - began
-    return Speed(threads, steps * trial.batch_size * engine.processes / seconds)
+    return Speed(threads, steps * own * engine.processes / seconds)

@@ -14,7 +14,8 @@ from ganvas import models
 from ganvas.config import RunConfig
 from ganvas.training.balance import Balance
 from ganvas.training.engine import Engine
-from ganvas.training.objectives import OBJECTIVES, Phase
+from ganvas.training.objectives import OBJECTIVES
+from ganvas.training.phases import Phase
 from ganvas.training.remedies import Care
 from ganvas.training.vitals import Vitals
 

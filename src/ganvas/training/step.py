@@ -11,7 +11,7 @@ from ganvas.data.stream import Stream
 from ganvas.training import schedules
 from ganvas.training.draws import Draws
 from ganvas.training.engine import Engine
-from ganvas.training.objectives import Phase, Step
+from ganvas.training.phases import Phase, Step
 from ganvas.training.state import State
 
 
@@ -20,6 +20,7 @@ class Stepper:
 
     def __init__(self, config: RunConfig, dataset: Dataset, state: State, engine: Engine):
         self.config, self.state, self.engine = config, state, engine
+        assert config.batch_size is not None, "a step takes a resolved config"
         self.batch = config.batch_size
         self.total = self.whole(config.total_images or self.batch)
         self.bad = torch.zeros((), device=engine.device)  # 1 when the latest step was left out as non-finite
@@ -75,15 +76,16 @@ class Stepper:
         losses, seen = phase.loss(step)
         loss = losses.mean()
         optimiser = state.optimisers[phase.name]
-        optimiser.zero_grad(set_to_none=True)
+        for weight in weights:  # as zero_grad does, whose own bookkeeping is felt in a small step
+            weight.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
         # Running variances overflow long before gradients do: a loss that is not a number stands for them too.
         floats = [tensor for tensor in state.statistics() if tensor.is_floating_point()]
         watched = loss.detach() + 0 * _largest(floats) if floats else loss.detach()
         shared_loss = self.engine.sum_gradients(weights, watched)
         gradients = [weight.grad for weight in weights if weight.grad is not None]
-        norm = torch.stack(torch._foreach_norm(gradients)).norm()
-        bad = (~torch.isfinite(norm + shared_loss)).float()
+        norm: Tensor = torch.stack(torch._foreach_norm(gradients)).norm()
+        bad: Tensor = (0 * (norm + shared_loss)).ne(0).float()  # 0 x infinity is not a number
         self.set_learning_rate(optimiser, phase, step.progress)
         optimiser.found_inf = bad  # type: ignore[attr-defined]  # a fused optimiser then leaves everything as it is
         optimiser.step()

@@ -1,0 +1,230 @@
+"""The gradient of a whole picture, worked out tile by tile: the same numbers, in the memory of one tile.
+
+Means and second moments are sums over positions, so tiles can add theirs up. Every tile is run twice: first without a
+gradient, to add up; then, the loss and its gradients with respect to the sums being known, with these fed back from
+the features. A tile is run with a halo of what its features see and are seen by, and only its inner part is kept.
+
+Shapes: C channels of a layer, H height, W width of the picture, h, w of a layer. Pictures are float [1, 3, H, W].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from ganvas.style.losses import Moments, Sums, content, positions, sums
+from ganvas.style.network import Backbone, deepest, reach
+
+Region = Mapping[str, Tensor] | None  # a mask [h, w] by layer; one that is missing has no moments. None: everything
+Found = list[dict[str, Moments]]  # of each region, by layer
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is minimised, in a form that tiles can add up.
+
+    Attributes:
+        layers: those whose moments the style's loss is of.
+        style_loss: a scalar, of the moments of each region by layer.
+        regions: parts of the picture that have moments of their own.
+        content_weight: of the mean squared error of features, summed over layers.
+        content: what these features should be, [1, C, h, w] by layer.
+    """
+
+    layers: Sequence[str]
+    style_loss: Callable[[Found], Tensor]
+    regions: Sequence[Region] = (None,)
+    content_weight: float = 0.0
+    content: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def every(self) -> list[str]:
+        """All layers that are looked at."""
+        return list(dict.fromkeys([*self.layers, *self.content]))
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a picture in pixels, from top and left up to, not including, bottom and right."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def area(self) -> int:
+        """Pixels."""
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    def grown(self, by: int, frame: Window) -> Window:
+        """The window with a halo, cut at the borders of a frame."""
+        return Window(
+            max(frame.top, self.top - by), min(frame.bottom, self.bottom + by),
+            max(frame.left, self.left - by), min(frame.right, self.right + by),
+        )  # fmt: skip
+
+    def seen_from(self, outer: Window) -> Window:
+        """The same window, counted from the corner of another."""
+        top, left = outer.top, outer.left
+        return Window(self.top - top, self.bottom - top, self.left - left, self.right - left)
+
+    def cut(self, values: Tensor, stride: int = 1) -> Tensor:
+        """That part of a layer [..., h, w] of the given stride; a view. Positions are rounded down, at least one."""
+
+        def part(start: int, end: int) -> slice:
+            return slice(start // stride, max(start // stride + 1, end // stride))
+
+        return values[..., part(self.top, self.bottom), part(self.left, self.right)]
+
+
+def frame_of(picture: Tensor) -> Window:
+    """All of a picture [1, C, H, W]."""
+    return Window(0, picture.shape[2], 0, picture.shape[3])
+
+
+def halo(layers: Iterable[str]) -> int:
+    """How far a tile must reach beyond its inner part, in pixels: the receptive field, rounded up to the stride."""
+    deep = reach(deepest(layers))
+    return -(-deep.field // deep.stride) * deep.stride
+
+
+def split(height: int, width: int, rows: int, columns: int, stride: int) -> list[Window]:
+    """A picture as rows times columns tiles, or fewer; each starts at a multiple of the deepest layer's stride."""
+
+    def cuts(side: int, parts: int) -> list[int]:
+        step = -(-side // (parts * stride)) * stride
+        starts = [start for start in range(0, side, step) if start == 0 or side - start >= stride]
+        return [*starts, side]
+
+    tops, lefts = cuts(height, rows), cuts(width, columns)
+    return [Window(top, bottom, left, right) for top, bottom in pairwise(tops) for left, right in pairwise(lefts)]
+
+
+def value_and_gradient(
+    backbone: Backbone, picture: Tensor, terms: Terms, tiles: Sequence[Window] = ()
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A loss of moments and features at a picture, and its gradient.
+
+    Args:
+        backbone: the network.
+        picture: [1, 3, H, W].
+        terms: what is minimised.
+        tiles: windows that cover the picture, see `split`; none for the whole at once.
+
+    Returns:
+        (the style's loss, the content's loss times its weight, both scalars without a gradient; the gradient of their
+        sum [1, 3, H, W])
+    """
+    if len(tiles) < 2:
+        return _at_once(backbone, picture, terms)
+    totals = _added_up(backbone, picture, terms, tiles)
+    style_value, slopes = _slopes(totals, terms)
+    gradient, content_value = torch.empty_like(picture), picture.new_zeros(())
+    frame, reaching = frame_of(picture), halo(terms.every)
+    for tile in tiles:
+        outer = tile.grown(reaching, frame)
+        seen = outer.cut(picture).detach().clone().requires_grad_(True)
+        features = backbone.features(seen, terms.every)
+        fed = {name: _fed_back(found.detach(), name, slopes, terms, outer) for name, found in features.items()}
+        for name, target in terms.content.items():
+            content_value += _content_share(features[name].detach(), target, name, tile, outer) * terms.content_weight
+        torch.autograd.backward(list(features.values()), [fed[name] for name in features])
+        assert seen.grad is not None
+        tile.cut(gradient).copy_(tile.seen_from(outer).cut(seen.grad))
+    return style_value, content_value, gradient
+
+
+def _at_once(backbone: Backbone, picture: Tensor, terms: Terms) -> tuple[Tensor, Tensor, Tensor]:
+    seen = picture.detach().requires_grad_(True)
+    features = backbone.features(seen, terms.every)
+    found: Found = [
+        {
+            name: sums(features[name], None if region is None else region[name]).moments()
+            for name in terms.layers
+            if region is None or name in region
+        }
+        for region in terms.regions
+    ]
+    style_value = terms.style_loss(found)
+    content_value = picture.new_zeros(())
+    for name, target in terms.content.items():
+        content_value = content_value + content(features[name], target) * terms.content_weight
+    (gradient,) = torch.autograd.grad(style_value + content_value, seen)
+    return style_value.detach(), content_value.detach(), gradient
+
+
+@torch.no_grad()
+def _added_up(backbone: Backbone, picture: Tensor, terms: Terms, tiles: Sequence[Window]) -> list[dict[str, Sums]]:
+    """Sums over all tiles, of each region by layer."""
+    frame = frame_of(picture)
+    deep = reach(deepest(terms.layers))
+    reaching = -(-deep.field // (2 * deep.stride)) * deep.stride  # what features see, not what sees them
+    totals: list[dict[str, Sums]] = [{} for _ in terms.regions]
+    for tile in tiles:
+        outer = tile.grown(reaching, frame)
+        features = backbone.features(outer.cut(picture), terms.layers)
+        for region, total in zip(terms.regions, totals, strict=True):
+            for name, found in features.items():
+                if region is not None and name not in region:
+                    continue
+                stride = reach(name).stride
+                mask = None if region is None else tile.cut(region[name], stride)
+                part = sums(tile.seen_from(outer).cut(found, stride), mask)
+                total[name] = total[name] + part if name in total else part
+    return totals
+
+
+Slope = tuple[Tensor, Tensor]  # of the loss, with respect to the sum of features [C] and of their products [C, C]
+
+
+def _slopes(totals: list[dict[str, Sums]], terms: Terms) -> tuple[Tensor, list[dict[str, Slope]]]:
+    """The style's loss, and its gradients with respect to the sums; those of products come symmetric and doubled."""
+    loose = [
+        {
+            name: Sums(part.weight, part.first.requires_grad_(True), part.second.requires_grad_(True))
+            for name, part in total.items()
+        }
+        for total in totals
+    ]
+    value = terms.style_loss([{name: part.moments() for name, part in total.items()} for total in loose])
+    leaves = [leaf for total in loose for part in total.values() for leaf in (part.first, part.second)]
+    found = iter(torch.autograd.grad(value, leaves, allow_unused=True, materialize_grads=True))
+    slopes: list[dict[str, Slope]] = []
+    for total in loose:
+        slopes.append({})
+        for name in total:
+            first, second = next(found), next(found)
+            slopes[-1][name] = (first, second + second.mT)
+    return value.detach(), slopes
+
+
+def _fed_back(found: Tensor, name: str, slopes: list[dict[str, Slope]], terms: Terms, outer: Window) -> Tensor:
+    """The loss's gradient with respect to the features [1, C, h, w] of a tile and its halo."""
+    stride = reach(name).stride
+    rows = positions(found)
+    gradient = torch.zeros_like(rows)
+    for region, slope in zip(terms.regions, slopes, strict=True):
+        if name not in slope:
+            continue
+        first, second = slope[name]
+        part = torch.addmm(first, rows, second)
+        if region is not None:
+            part *= outer.cut(region[name], stride).reshape(-1, 1)
+        gradient += part
+    if name in terms.content:
+        target = terms.content[name]
+        # a mean over the whole layer
+        gradient += (rows - positions(outer.cut(target, stride))) * (2 * terms.content_weight / target.numel())
+    return gradient.view(1, *found.shape[2:], found.shape[1]).permute(0, 3, 1, 2)
+
+
+def _content_share(found: Tensor, target: Tensor, name: str, tile: Window, outer: Window) -> Tensor:
+    """What a tile's inner part adds to the mean squared error."""
+    stride = reach(name).stride
+    here = tile.seen_from(outer).cut(found, stride)
+    return (here - tile.cut(target, stride)).square().sum() / target.numel()

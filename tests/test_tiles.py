@@ -1,0 +1,107 @@
+"""Tiles: the value and the gradient of the whole picture, to the last digits of double precision."""
+
+import pytest
+import torch
+
+from ganvas.style import network, statistics
+from ganvas.style.losses import MOMENT_LOSSES
+from ganvas.style.tiles import Terms, Window, halo, split, value_and_gradient
+
+STYLE, CONTENT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "relu4_2"
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return network.backbone().double()
+
+
+def picture(seed: int, height: int, width: int) -> torch.Tensor:
+    rng = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, height // 8 + 1, width // 8 + 1, generator=rng, dtype=torch.float64)
+    fine = torch.rand(1, 3, height, width, generator=rng, dtype=torch.float64)
+    return 0.7 * torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear") + 0.3 * fine
+
+
+def terms(backbone, height, width, loss="gram", masked=False, layers=STYLE) -> Terms:
+    style = statistics.measure(backbone, picture(1, 96, 120), layers)
+    other = statistics.measure(backbone, picture(2, 96, 120), layers)
+    weights = {name: 1.0 / n for n, name in enumerate(layers, 1)}
+    compare = MOMENT_LOSSES[loss]
+
+    def style_loss(found):
+        total = torch.zeros((), dtype=torch.float64)
+        for wanted, moments in zip((style, other), found, strict=False):
+            for name, here in moments.items():
+                total = total + weights[name] * compare(here, wanted[name].moments)
+        return total
+
+    content = backbone.features(picture(3, height, width), [CONTENT])
+    regions = (None,)
+    if masked:
+        mask = torch.linspace(0, 1, width, dtype=torch.float64).expand(1, 1, height, width)
+        sizes = backbone.features(picture(3, height, width), layers)
+        left = {name: statistics.shrunk(mask, sizes[name])[0, 0] for name in layers}
+        right = {name: 1 - left[name] for name in layers if name != "relu5_1"}
+        regions = (left, right)
+    return Terms(layers, style_loss, regions, 0.3, content)
+
+
+def check(backbone, height, width, wanted, tiles):
+    at = picture(4, height, width)
+    style, content, gradient = value_and_gradient(backbone, at, wanted)
+    tiled = value_and_gradient(backbone, at, wanted, tiles)
+    assert abs(tiled[0] - style) < 1e-10 * style
+    assert abs(tiled[1] - content) < 1e-10 * content
+    assert (tiled[2] - gradient).abs().max() < 1e-10 * gradient.abs().max()
+
+
+@pytest.mark.parametrize(("loss", "masked"), [("gram", False), ("gram", True), ("mean-deviation", True)])
+def test_tiles_give_the_gradient_of_the_whole_picture(backbone, loss, masked):
+    check(backbone, 21, 390, terms(backbone, 21, 390, loss, masked), split(21, 390, 1, 2, 16))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", MOMENT_LOSSES)
+def test_tiles_in_both_directions(backbone, loss):
+    tiles = split(203, 411, 2, 3, 16)
+    assert len(tiles) == 6
+    check(backbone, 203, 411, terms(backbone, 203, 411, loss, masked=True), tiles)
+
+
+def test_thin_pictures(backbone):
+    check(backbone, 5, 700, terms(backbone, 5, 700), split(5, 700, 1, 2, 16))
+
+
+def test_the_gradient_is_that_of_the_loss(backbone):
+    at, wanted = picture(4, 48, 60), terms(backbone, 48, 60)
+    _, _, gradient = value_and_gradient(backbone, at, wanted)
+    direction = torch.randn(at.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    def value(step: float) -> torch.Tensor:
+        style, content, _ = value_and_gradient(backbone, at + step * direction, wanted)
+        return style + content
+
+    slope = (value(1e-8) - value(-1e-8)) / 2e-8  # rectifiers have kinks, so short
+    torch.testing.assert_close(slope, (gradient * direction).sum(), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("layer", ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"])
+def test_the_halo_is_needed_and_enough(backbone, layer):
+    wanted = terms(backbone, 16, 352, layers=(layer,))
+    wanted = Terms(wanted.layers, wanted.style_loss)
+    at, tiles = picture(5, 16, 352), [Window(0, 16, 0, 176), Window(0, 16, 176, 352)]
+    _, _, gradient = value_and_gradient(backbone, at, wanted)
+    tiled = value_and_gradient(backbone, at, wanted, tiles)
+    assert (tiled[2] - gradient).abs().max() < 1e-12 * gradient.abs().max()
+    assert halo([layer]) == {"relu1_1": 3, "relu2_1": 10, "relu3_1": 24, "relu4_1": 72, "relu5_1": 160}[layer]
+
+
+def test_splitting_covers_every_pixel_once():
+    for height, width in ((1, 1), (17, 5), (203, 411), (512, 512), (33, 16)):
+        for rows, columns in ((1, 1), (2, 3), (5, 40)):
+            count = torch.zeros(height, width)
+            for tile in split(height, width, rows, columns, 16):
+                count[tile.top : tile.bottom, tile.left : tile.right] += 1
+                assert tile.top % 16 == tile.left % 16 == 0
+                assert tile.area > 0
+            assert (count == 1).all()
