@@ -113,11 +113,11 @@ def mode_collapse(history: History) -> str | None:
 
 
 def divergence(history: History) -> str | None:
-    """A score many times worse than the best, twice in a row."""
-    if not begun(history) or len(history) < 4:
+    """A score many times worse than the best, three times in a row: a young run may swing."""
+    if not begun(history) or len(history) < 5:
         return None
-    best = min(v.loss for v in history[:-2])
-    if not all(v.loss > 4 * best + 1e-3 and v.loss > 0.05 * history[0].loss for v in history[-2:]):
+    best = min(v.loss for v in history[:-3])
+    if not all(v.loss > 4 * best + 1e-3 and v.loss > 0.05 * history[0].loss for v in history[-3:]):
         return None
     return (
         f"Samples are {history[-1].loss / max(best, 1e-9):.0f} times farther from the real ones than they were at "
