@@ -1,10 +1,15 @@
-"""Induced faults and healthy runs on the digits: what the monitors say, and whether remedies put it right.
+"""Twelve induced faults and many healthy runs: what the monitors say, and whether remedies put it right.
 
-    python benchmarks/stability.py --seeds 0 1 2 --images 30000
+    python benchmarks/stability.py faults --seeds 0 1 2
+    python benchmarks/stability.py healthy --seeds 0 1 2
+    python benchmarks/stability.py table --seeds 0 1 2
+    python benchmarks/stability.py record --seeds 101 --to tests/recordings.json
 
-Every fault runs twice, with `steady.mode` warn and auto; a run without a fault once each. One thread. Rows are appended
-to a JSON-lines file; what is already there is not run again. At the end a table: how often a fault was named and when,
-false alarms in healthy runs, and the final distance against that of the healthy run of the same seed.
+Faults are induced in runs on the digits at 16 pixels with a small pair of the default networks; healthy runs are of
+several sources, networks and losses. One thread, `steady.mode=auto`: what is said is the same as with `warn` up to
+the first remedy. Where a healthy run was treated it is run once more with `warn`, to see whether that did harm. Rows,
+with the whole history of checkups, are appended to a JSON-lines file that several processes may fill; what is already
+there is not run again.
 """
 
 from __future__ import annotations
@@ -13,33 +18,49 @@ import argparse
 import json
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
+from results import Results, Row
 
-from ganvas import presets
+from ganvas import augment, presets
 from ganvas.data.source import Dataset, open_source
+from ganvas.errors import TrainingFailed
 from ganvas.events import Alert, Remedy
 from ganvas.training import engine, resolve
 from ganvas.training.loop import train
 from ganvas.training.state import State
 
 MIDDLE = 0.4  # of the run, where faults that strike do so
+CHECKUPS = 32  # a run, as in one of the usual length
+SMALL = {"data.resolution": "16", "network.compute": 3.0}
+HEALTHY_AGAIN = 1.2  # times the healthy distance of the same seed
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong from the start (settings, data) or that strikes in the middle, and the names that fit it."""
+    """Something wrong from the start (settings, data, objective) or that strikes in the middle.
+
+    Attributes:
+        names: alarms that name it rightly.
+        settings: changed settings.
+        data: changed samples.
+        strike: changes the state, at MIDDLE of the run.
+        rig: changes the state before the run.
+        curable: whether the run itself could get well; a person must see to the others.
+    """
 
     names: tuple[str, ...]
     settings: dict[str, Any] | None = None
     data: Callable[[Dataset], Dataset] | None = None
     strike: Callable[[State], None] | None = None
+    rig: Callable[[State], None] | None = None
+    curable: bool = True
 
 
 def few(dataset: Dataset) -> Dataset:
@@ -50,10 +71,16 @@ def alike(dataset: Dataset) -> Dataset:
     return replace(dataset, samples=dataset.samples[:1].repeat(1000, 0), labels=None, key="alike")
 
 
+def wrong_range(dataset: Dataset) -> Dataset:
+    """Values from 0 to 1 taken for values from 0 to 255."""
+    return replace(dataset, samples=(np.asarray(dataset.samples) / 255).round().astype(np.uint8), key="dark")
+
+
 def reset_generator(state: State) -> None:
-    for module in state.networks["generator"].modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+    for network in (state.networks["generator"], state.averages["generator"]):
+        for module in network.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
 
 
 def kill_units(state: State) -> None:
@@ -68,96 +95,226 @@ def poison(state: State) -> None:
         next(state.networks["generator"].parameters()).view(-1)[0] = float("nan")
 
 
-BROKEN = ("mode collapse", "divergence", "dead output")
+def freeze(state: State) -> None:
+    """As after one enormous gradient: the optimiser's mean square is so large that its steps are nothing."""
+    for kept in state.optimisers["discriminator"].state.values():
+        kept["exp_avg_sq"].fill_(1e20)
+
+
+def augment_reals_alone(state: State) -> None:
+    """The classic leak: fakes are shown as they are, so the generator learns to make augmented pictures."""
+    game: Any = state.phases[0].loss.__self__  # type: ignore[attr-defined]
+    policy = game.policy
+    game.policy = lambda step, samples: ()
+
+    def blur(step: Any, side: str, samples: Any) -> Any:
+        if side == "fake":
+            return samples
+        strength = game.strength(step)
+        return augment.augment(samples, step.draws.uniform("leak", augment.DRAWS), policy(step, samples), strength)
+
+    game.blur = blur
+
+
+COLLAPSED = ("mode collapse", "dead output", "divergence")
 FAULTS: dict[str, Fault] = {
     "none": Fault(()),
     "discriminator lr x 50": Fault(
-        (*BROKEN, "discriminator too strong", "discriminator too weak", "exploding gradients", "vanishing gradients"),
-        {"optimiser.discriminator_lr": 0.1},
+        ("discriminator too fast", "exploding gradients"), {"optimiser.discriminator_lr": 0.1}
     ),
-    "generator lr x 50": Fault((*BROKEN, "discriminator too strong"), {"optimiser.generator_lr": 0.1}),
-    "no penalty": Fault(
-        (*BROKEN, "discriminator too strong", "oscillation", "memorising", "exploding gradients"),
-        {"loss.r1": 0.0, "loss.r2": 0.0, "optimiser.discriminator_lr": 8e-3},
+    "generator lr x 50": Fault(("generator too fast", *COLLAPSED), {"optimiser.generator_lr": 0.5}),
+    "huge discriminator, no penalty": Fault(
+        ("discriminator too strong", "mode collapse", "vanishing gradients"),
+        {"loss.r1": 0.0, "loss.r2": 0.0, "network.discriminator_width": 48},
     ),
-    "40 pictures": Fault(("too few pictures", "memorising"), {"batch_size": 32}, data=few),
-    "pictures all alike": Fault(("pictures alike",), data=alike),
-    "generator reset": Fault(BROKEN, strike=reset_generator),
-    "dead units": Fault((*BROKEN, "vanishing gradients"), strike=kill_units),
+    "40 pictures": Fault(("too few pictures", "memorising"), {"batch_size": 32}, data=few, curable=False),
+    "batch of 4": Fault(("small batch",), {"batch_size": 4, "total_images": 12_800}, curable=False),
+    "wrong range": Fault(("wrong range",), data=wrong_range, curable=False),
+    "pictures all alike": Fault(("pictures alike",), data=alike, curable=False),
+    "generator reset": Fault(COLLAPSED, strike=reset_generator),
+    "frozen discriminator": Fault(("discriminator stands still",), strike=freeze),
+    "dead units": Fault((*COLLAPSED, "vanishing gradients"), strike=kill_units),
+    "leaking augmentation": Fault(
+        ("leaking augmentation",), {"augment.policy": "translation,cutout"}, rig=augment_reals_alone
+    ),
     "not a number": Fault(("non-finite", "not finite"), strike=poison),
 }
 
+LOSSES: dict[str, dict[str, Any]] = {
+    "hinge": {"loss.adversarial": "hinge"},
+    "non-saturating": {"loss.adversarial": "nonsaturating"},
+    "least squares": {"loss.adversarial": "least-squares"},
+    "wasserstein": {
+        "loss.adversarial": "wasserstein", "loss.gradient_penalty": 10.0, "loss.penalty_every": 1,
+        "optimiser.generator_lr": 2e-3,
+    },
+}  # fmt: skip
+HEALTHY: dict[str, tuple[str, str | None, dict[str, Any]]] = {
+    "digits": ("digits", None, SMALL),
+    **{f"digits, {name}": ("digits", None, SMALL | settings) for name, settings in LOSSES.items()},
+    "digits, augmented": ("digits", None, SMALL | {"augment.policy": "translation,cutout"}),
+    "digits, dcgan": ("digits", "dcgan", {"data.resolution": "16", "network.width": 16, "optimiser.generator_lr": 1e-3,
+                                           "optimiser.discriminator_lr": 1e-3}),
+    "digits, perceptrons": ("digits", "digits-perceptrons", {"data.resolution": "16"}),
+    "ring": ("ring", None, {}),
+    "grid": ("grid", None, {}),
+    "sine": ("sine", None, {}),
+    "spiral": ("spiral", None, {}),
+    "sine, classic": ("sine", "sine-classic", {}),
+}  # fmt: skip
 
-def run(name: str, mode: str, seed: int, images: int) -> dict[str, Any]:
-    fault = FAULTS[name]
-    settings = {"total_images": images, "seed": seed, "threads": 1, "steady.mode": mode} | (fault.settings or {})
-    config = presets.configure("digits", None, settings)
-    dataset = open_source("digits", config.data, limit=32)
+
+def run(source: str, preset: str | None, settings: dict[str, Any], fault: Fault) -> Row:
+    """What was said and done in a run, and how it ended."""
+    config = presets.configure(source, preset, settings | (fault.settings or {}))
+    dataset = open_source(source, config.data, limit=32)
     dataset = fault.data(dataset) if fault.data else dataset
     config = resolve.with_machine(resolve.with_source(config, dataset), dataset, engine.Engine())
     state = State(config, dataset.shape)
-    told, done, struck = [], [], False
+    if fault.rig:
+        fault.rig(state)
+    told, done, struck, failed = [], [], False, ""
+    began, total = time.process_time(), config.total_images or 1
     with tempfile.TemporaryDirectory() as folder:
-        for event in train(config, dataset, state=state, checkpoints=Path(folder)):
-            if fault.strike and not struck and state.images_seen >= MIDDLE * images:
-                fault.strike(state)
-                struck = True
-            if isinstance(event, Alert):
-                told.append((event.monitor, round(event.images_seen / images, 3)))
-            if isinstance(event, Remedy):
-                done.append((event.action, round(event.images_seen / images, 3)))
-    last = state.history[-1]
+        try:
+            for event in train(config, dataset, state=state, checkpoints=Path(folder)):
+                if fault.strike and not struck and state.images_seen >= MIDDLE * total:
+                    fault.strike(state)
+                    struck = True
+                if isinstance(event, Alert):
+                    told.append((event.monitor, round(event.images_seen / total, 3)))
+                if isinstance(event, Remedy):
+                    done.append((event.action, round(event.images_seen / total, 3)))
+        except TrainingFailed as error:
+            failed = str(error)
+    last = state.history[-3:]
     return {
-        "fault": name, "mode": mode, "seed": seed, "images": images, "alerts": told, "remedies": done,
-        "distance": round(last.loss, 4), "best": round(min(v.loss for v in state.history), 4),
-        "coverage": round(last.coverage, 3), "diversity": round(last.diversity, 3),
+        "alerts": told, "remedies": done, "failed": failed,
+        "distance": round(statistics.mean(v.loss for v in last), 5),
+        "coverage": round(last[-1].coverage, 3), "diversity": round(last[-1].diversity, 3),
+        "cpu_seconds": round(time.process_time() - began, 1),
+        "history": [{n: round(x, 6) if isinstance(x, float) else x for n, x in asdict(v).items()}
+                    for v in state.history],
     }  # fmt: skip
 
 
-def table(rows: list[dict[str, Any]]) -> Table:
-    healthy = {(r["seed"], r["images"]): r["distance"] for r in rows if r["fault"] == "none" and r["mode"] == "warn"}
-    shown = Table("fault", "runs", "named", "after", "distance, warn", "distance, auto", "healthy again", box=None)
+def run_faults(results: Results, names: list[str], seeds: list[int], images: int, mode: str) -> None:
+    for seed in seeds:
+        for name in names:
+            job = {"what": "fault", "name": name, "mode": mode, "seed": seed, "images": images}
+            with results.claim(**job) as mine:
+                if mine:
+                    settings = SMALL | {"total_images": images, "seed": seed, "threads": 1, "steady.mode": mode}
+                    settings["steady.every_images"] = images // CHECKUPS
+                    results.add(job | run("digits", None, settings, FAULTS[name]))
+
+
+def run_healthy(results: Results, names: list[str], seeds: list[int], steps: int, modes: list[str]) -> None:
+    for seed in seeds:
+        for name in names:
+            source, preset, settings = HEALTHY[name]
+            for mode in modes:
+                job = {"what": "healthy", "name": name, "mode": mode, "seed": seed, "steps": steps}
+                with results.claim(**job) as mine:
+                    if mine:
+                        images = steps * presets.configure(source, preset, settings).batch_size
+                        changes = settings | {"total_images": images, "seed": seed, "threads": 1, "steady.mode": mode}
+                        changes["steady.every_images"] = images // CHECKUPS
+                        results.add(job | run(source, preset, changes, Fault(())))
+                treated = [r for r in results.rows() if all(r.get(n) == v for n, v in job.items()) and r["remedies"]]
+                if mode == "auto" and not treated:  # untreated, a run with `warn` is the same run
+                    break
+
+
+def fault_table(rows: list[Row], seeds: list[int]) -> str:
+    """Markdown: how often each fault was named, and how often the run got well."""
+    rows = [r for r in rows if r["what"] == "fault" and r["mode"] == "auto" and r["seed"] in seeds]
+    healthy = {(r["seed"], r["images"]): r["distance"] for r in rows if r["name"] == "none"}
+    lines = ["| fault | named rightly | after, share of the run | also said | distance / healthy | well again |",
+             "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+    named_in_all, faults_in_all, well_in_all, curable_in_all = 0, 0, 0, 0
     for name, fault in FAULTS.items():
-        warn = [r for r in rows if r["fault"] == name and r["mode"] == "warn"]
-        auto = [r for r in rows if r["fault"] == name and r["mode"] == "auto"]
-        if not warn or not auto:
+        found = [r for r in rows if r["name"] == name and (r["seed"], r["images"]) in healthy]
+        if not found or name == "none":
             continue
         began = MIDDLE if fault.strike else 0.0
-        delays = [[at - began for what, at in r["alerts"] if what in fault.names or not fault.names] for r in warn]
+        delays = [[at - began for what, at in r["alerts"] if what in fault.names and at >= began] for r in found]
         named = [min(d) for d in delays if d]
-        well = [r["distance"] <= 1.2 * healthy.get((r["seed"], r["images"]), 0.0) for r in auto]
-        shown.add_row(
-            name, str(len(warn)), f"{len(named)}/{len(warn)}", f"{statistics.median(named):.2f}" if named else "",
-            f"{statistics.median(r['distance'] for r in warn):.2f}",
-            f"{statistics.median(r['distance'] for r in auto):.2f}", f"{sum(well)}/{len(well)}",
-        )  # fmt: skip
-    return shown
+        other = sorted({what for r in found for what, _ in r["alerts"]} - set(fault.names))
+        ratios = [r["distance"] / healthy[r["seed"], r["images"]] for r in found]
+        well = sum(ratio <= HEALTHY_AGAIN for ratio in ratios)
+        named_in_all, faults_in_all = named_in_all + len(named), faults_in_all + len(found)
+        if fault.curable:
+            well_in_all, curable_in_all = well_in_all + well, curable_in_all + len(found)
+        after = f"{statistics.median(named):.2f}" if named else ""
+        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if fault.curable else ""
+        lines.append(
+            f"| {name} | {len(named)} of {len(found)} | {after} | {', '.join(other)} | {spread} | "
+            f"{f'{well} of {len(found)}' if fault.curable else 'for a person'} |"
+        )
+    lines.append(f"| all | {named_in_all} of {faults_in_all} | | | | {well_in_all} of {curable_in_all} |")
+    return "\n".join(lines)
+
+
+def healthy_table(rows: list[Row], seeds: list[int]) -> str:
+    """Markdown: false alarms, and what treating them did."""
+    rows = [r for r in rows if r["what"] == "healthy" and r["seed"] in seeds]
+    lines = [
+        "| healthy run | runs | alarms | treated | distance, treated / untreated |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    alarmed_in_all = treated_in_all = runs_in_all = 0
+    for name in HEALTHY:
+        auto = [r for r in rows if r["name"] == name and r["mode"] == "auto"]
+        warn = {r["seed"]: r["distance"] for r in rows if r["name"] == name and r["mode"] == "warn"}
+        if not auto:
+            continue
+        said = [what for r in auto for what, _ in r["alerts"]]
+        alarmed, treated = sum(bool(r["alerts"]) for r in auto), [r for r in auto if r["remedies"]]
+        ratios = [f"{r['distance'] / warn[r['seed']]:.2f}" for r in treated if r["seed"] in warn]
+        alarmed_in_all, treated_in_all = alarmed_in_all + alarmed, treated_in_all + len(treated)
+        runs_in_all += len(auto)
+        alarms = ", ".join(f"{what} {said.count(what)}" for what in sorted(set(said)))
+        lines.append(f"| {name} | {len(auto)} | {alarms} | {len(treated)} | {', '.join(ratios)} |")
+    lines.append(f"| all | {runs_in_all} | in {alarmed_in_all} runs | {treated_in_all} | |")
+    return "\n".join(lines)
+
+
+def record(rows: list[Row], seeds: list[int], path: Path) -> None:
+    """Write the history of one untreated run of each kind, column by column: the monitors are tested on them."""
+    kept: dict[str, Any] = {}
+    for row in rows:
+        name = f"{row['what']}: {row['name']}"
+        if row["seed"] in seeds and not row["remedies"] and name not in kept:
+            columns = {n: [v[n] for v in row["history"]] for n in row["history"][0]}
+            short = {n: [float(f"{x:.3g}") if isinstance(x, float) else x for x in c] for n, c in columns.items()}
+            kept[name] = {n: column for n, column in short.items() if any(x is not None for x in column)}
+    lines = [f"{json.dumps(name)}: {json.dumps(columns)}" for name, columns in kept.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faults", nargs="+", default=list(FAULTS))
+    parser.add_argument("what", choices=["faults", "healthy", "table", "record"])
+    parser.add_argument("--only", nargs="+", help="names of faults or of healthy runs; by default all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--modes", nargs="+", default=["warn", "auto"])
-    parser.add_argument("--images", type=int, default=30_000)
+    parser.add_argument("--mode", choices=["auto", "warn"], default="auto", help="of runs with faults")
+    parser.add_argument("--steps", type=int, default=800, help="of 64 samples for faults, of the run's own batch else")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-stability/results.jsonl"))
+    parser.add_argument("--to", type=Path, help="the file that `record` writes")
     options = parser.parse_args()
     torch.set_num_threads(1)
     resolve.keep_memory()
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    rows = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
-    done = {(r["fault"], r["mode"], r["seed"], r["images"]) for r in rows}
-    for seed in options.seeds:
-        for name in options.faults:
-            for mode in options.modes:
-                if (name, mode, seed, options.images) in done:
-                    continue
-                row = run(name, mode, seed, options.images)
-                rows.append(row)
-                print(json.dumps(row), flush=True)
-                with open(options.out, "a") as file:
-                    file.write(json.dumps(row) + "\n")
-    Console(width=140).print(table(rows))
+    results = Results(options.out)
+    if options.what == "faults":
+        run_faults(results, options.only or list(FAULTS), options.seeds, options.steps * 64, options.mode)
+    if options.what == "healthy":
+        modes = ["auto", "warn"] if options.mode == "auto" else ["warn"]
+        run_healthy(results, options.only or list(HEALTHY), options.seeds, options.steps, modes)
+    if options.what == "record":
+        record(results.rows(), options.seeds, options.to)
+        return
+    print(fault_table(results.rows(), options.seeds), healthy_table(results.rows(), options.seeds), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,15 @@ JOBS = {
     "mlp-relativistic": {"loss": {"adversarial": "relativistic", "r1": 0.1, "r2": 0.1}},
     "mlp-wasserstein": {"loss": {"adversarial": "wasserstein", "gradient_penalty": 1.0}},
     "vae": {},
-}
+    "lean-packed": {
+        "loss": {"adversarial": "relativistic", "r1": 0.3, "r2": 0.2}, "variety": {"pack": 2, "deviation": 2},
+        "augment": {"policy": "translation,colour"},
+    },
+    "dcgan-deviation": {"loss": {"adversarial": "nonsaturating"}, "variety": {"deviation": 4}},
+    "mlp-packed": {
+        "loss": {"adversarial": "wasserstein", "gradient_penalty": 1.0}, "variety": {"pack": 2, "deviation": 2},
+    },
+}  # fmt: skip
 
 
 def run(tmp_path, job, steps, processes=2, resume=None):

@@ -9,7 +9,7 @@ from ganvas.events import Alert, Finished, Progress, Remedy, Saved
 from ganvas.training import checkpoint
 from ganvas.training.engine import Engine
 from ganvas.training.loop import MOST_ROLLBACKS, _Run, train
-from ganvas.training.objectives import Phase
+from ganvas.training.phases import Phase
 from ganvas.training.step import Stepper
 from tiny import (
     BATCH,

@@ -15,7 +15,7 @@ from ganvas.training.balance import Balance
 from ganvas.training.draws import Draws
 from ganvas.training.engine import Engine
 from ganvas.training.loop import _Run, train
-from ganvas.training.objectives import Step
+from ganvas.training.phases import Step
 from ganvas.training.remedies import Care, Controls
 from ganvas.training.state import State
 from ganvas.training.step import Stepper
@@ -164,6 +164,7 @@ def test_nothing_in_a_state_is_forgotten():
         "averaged_weights",
         "averaged_buffers",
         "_buffers",
+        "lengths",
     }  # lists of what the networks and averages hold
     saved = {"networks", "averages", "memory", "optimisers", "balance", "meter", "bad_steps", "images_seen", "steps"}
     saved |= {"lr_scale", "rollbacks", "best", "history", "care"}

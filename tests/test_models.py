@@ -18,7 +18,16 @@ PICTURES = [shape for shape in SHAPES if len(shape) == 3]
 
 
 def supports(name, shape):
+    if name == "stylise":
+        return len(shape) == 3 and shape[0] == 3
     return len(shape) == 3 or name in {"mlp", "vae"}
+
+
+def inputs(architecture, networks, count, shape):
+    """What the sampler takes."""
+    if architecture.takes == "pictures":
+        return torch.rand(count, *shape) * 2 - 1
+    return torch.randn(count, networks[architecture.sampler].latent_size)
 
 
 def build(name, shape, **network):
@@ -37,16 +46,16 @@ JUDGED = [p for p in EVERY if "discriminator" in build(*p.values)[1]]
 def test_the_sampler_makes_samples(name, shape):
     architecture, networks = build(name, shape)
     sampler = networks[architecture.sampler]
-    latents = torch.randn(5, sampler.latent_size)
-    samples = sampler(latents)
+    given = inputs(architecture, networks, 5, shape)
+    samples = sampler(given)
     assert samples.shape == (5, *shape)
     assert samples.dtype == torch.float32
     if len(shape) == 3:
         assert samples.min() >= -1
         assert samples.max() <= 1
-    assert samples.std(0).mean() > 1e-4  # latents make a difference
+    assert samples.std(0).mean() > 1e-4  # what is given makes a difference
     sampler.eval()
-    torch.testing.assert_close(sampler(latents)[:2], sampler(latents[:2]))
+    torch.testing.assert_close(sampler(given)[:2], sampler(given[:2]))
 
 
 @pytest.mark.parametrize(("name", "shape"), JUDGED)
@@ -87,7 +96,7 @@ def test_networks_can_be_copied_and_stored(name, shape):
 def test_every_weight_has_a_gradient_and_starts_finite(name, shape):
     architecture, networks = build(name, shape)
     sampler = networks[architecture.sampler]
-    total = sampler(torch.randn(4, sampler.latent_size)).square().sum()
+    total = sampler(inputs(architecture, networks, 4, shape)).square().sum()
     if "discriminator" in networks:
         total = total + networks["discriminator"](torch.rand(4, *shape)).square().sum()
     if "encoder" in networks:
@@ -102,7 +111,7 @@ def test_every_weight_has_a_gradient_and_starts_finite(name, shape):
 
 @pytest.mark.parametrize("name", models.names())
 def test_the_same_seed_builds_the_same_networks(name):
-    one, other = (build(name, (1, 16, 16))[1] for _ in range(2))
+    one, other = (build(name, (3, 16, 16))[1] for _ in range(2))
     for role in one:
         for a, b in zip(one[role].state_dict().values(), other[role].state_dict().values(), strict=True):
             assert torch.equal(a, b)
@@ -113,10 +122,11 @@ def test_every_architecture_names_its_source_and_reads_its_own_settings(name):
     architecture = models.load(name)
     assert architecture.source
     assert models.network_config(RunConfig(model=name)) == architecture.config()
-    with pytest.raises(UnknownName, match=r"'network\.latent_sise'; did you mean 'network\.latent_size'"):
-        models.network_config(RunConfig(model=name, network={"latent_sise": 3}))
-    with pytest.raises(BadSetting, match=r"network\.latent_size takes whole number at least 1; got 0"):
-        models.network_config(RunConfig(model=name, network={"latent_size": 0}))
+    size = "width" if architecture.takes == "pictures" else "latent_size"
+    with pytest.raises(UnknownName, match=rf"'network\.{size}s'; did you mean 'network\.{size}'"):
+        models.network_config(RunConfig(model=name, network={f"{size}s": 3}))
+    with pytest.raises(BadSetting, match=rf"network\.{size} takes whole number at least 1; got 0"):
+        models.network_config(RunConfig(model=name, network={size: 0}))
 
 
 @pytest.mark.parametrize(("given", "message"), [
@@ -135,6 +145,17 @@ def test_unknown_architectures_are_refused(given, message):
 def test_convolutions_refuse_points_and_pictures_too_small(name, shape):
     with pytest.raises(BadSetting, match="at least 8 x 8 pixels, got samples of shape"):
         build(name, shape)
+
+
+def test_a_stylist_refuses_pictures_without_colour():
+    with pytest.raises(BadSetting, match=r"got 1 channels; set data\.channels=rgb"):
+        build("stylise", (1, 16, 16))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 30), (33, 8), (61, 50), (128, 128)])
+def test_a_stylist_keeps_every_size(size):
+    stylist = build("stylise", (3, 16, 16))[1]["stylist"].eval()
+    assert stylist(torch.rand(1, 3, *size)).shape == (1, 3, *size)
 
 
 @pytest.mark.parametrize("penalty", ["r1", "r2", "gradient_penalty"])

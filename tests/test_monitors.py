@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from ganvas.training.monitors import MONITORS, findings, pictures_alike, too_few
+from ganvas.training.monitors import MONITORS, findings, pictures_alike, small_batch, too_few, wrong_range
 from ganvas.training.remedies import ANSWERS
 from ganvas.training.vitals import Vitals
 
@@ -17,7 +17,8 @@ def history(count=20, **signs):
         values = {
             "loss": 8 / (1 + index), "diversity": 0.95, "coverage": min(0.95, 0.25 + 0.05 * index), "contrast": 1.0,
             "closeness": 1.2, "pattern": 0.004, "overfit": 0.2, "strength": 0.75, "discriminator_gradient": 1.5,
-            "generator_gradient": 1.0,
+            "generator_gradient": 1.0, "discriminator_step": 0.02, "generator_step": 0.03,
+            "discriminator_growth": 1.1 + 0.1 * index, "generator_growth": 1.4 + 0.1 * index, "leak": 3.0,
         }  # fmt: skip
         values |= {name: sign[index] if isinstance(sign, list) else sign for name, sign in signs.items()}
         made.append(Vitals(images_seen=6400 * (index + 1), progress=progress, steps=100 * (index + 1), **values))
@@ -48,7 +49,13 @@ def test_a_healthy_run_raises_no_alarm_at_any_checkup(count):
         ("memorising", {"overfit": steady(0.2, 0.8, of=4)}),
         ("memorising", {"closeness": steady(1.1, 0.2)}),
         ("oscillation", {"loss": [8 / (1 + i) for i in range(9)] + [1.0 + 3 * (i % 2) for i in range(11)]}),
-        ("checkerboard", {"pattern": steady(0.0, 0.2, of=3)}),
+        ("checkerboard", {"pattern": steady(0.0, 0.2, of=5)}),
+        ("discriminator too strong", {"strength": 0.95, "loss": [8 / (1 + i) for i in range(14)] + [0.9] * 6}),
+        ("discriminator too fast", {"discriminator_growth": steady(1.0, 6.0, of=1), "coverage": 0.1}),
+        ("generator too fast", {"generator_growth": steady(1.5, 9.0, of=1), "coverage": 0.1}),
+        ("discriminator stands still", {"discriminator_step": steady(0.02, 1e-9)}),
+        ("generator stands still", {"generator_step": steady(0.02, 1e-9)}),
+        ("leaking augmentation", {"leak": 0.4}),
         ("not finite", {"loss": steady(1.0, math.inf, of=1)}),
     ],
 )
@@ -66,6 +73,10 @@ def test_a_fault_is_seen_under_its_name(name, signs):
         {"strength": 0.99, "loss": [8 / (1 + i) for i in range(20)]},  # far ahead, but samples get better
         {"overfit": [0.9 if i % 3 == 0 else 0.1 for i in range(20)]},  # a noisy number
         {"generator_gradient": 1e-8, "coverage": 0.9},  # nothing left to learn
+        {"generator_growth": steady(1.5, 9.0, of=1)},  # quick, but samples are good
+        {"strength": 0.95, "loss": [8 / (1 + i) for i in range(14)] + [0.59] * 6},  # ahead, and as good as ever
+        {"leak": None},  # nothing augmented
+        {"pattern": [0.2 - 0.007 * i for i in range(20)]},  # it fades by itself
     ],
 )
 def test_what_is_no_fault_is_not_called_one(signs):
@@ -84,8 +95,20 @@ def test_a_history_may_begin_anywhere_after_a_run_has_begun_again(start, signs):
         findings(whole[start:end])
 
 
+def test_weights_that_are_large_at_once_are_seen_at_the_first_checkup():
+    assert "discriminator too fast" in findings(history(1, discriminator_growth=7.0, coverage=0.0))
+    assert findings(history(1, discriminator_growth=1.5, coverage=0.0)) == {}
+
+
 def test_every_monitor_but_the_checkerboard_has_an_answer():
     assert set(MONITORS) - {"checkerboard"} == set(ANSWERS)
+
+
+def test_pictures_in_a_wrong_range_and_small_batches_are_told_beforehand():
+    assert wrong_range(0, 255) is None
+    assert "levels 0 to 1 of 0 to 255" in (wrong_range(0, 1) or "")
+    assert small_batch(8) is None
+    assert "batch of 4 is very small" in (small_batch(4) or "")
 
 
 def test_too_few_and_too_alike_pictures_are_told_beforehand():

@@ -8,9 +8,11 @@ import torch
 from ganvas import models
 from ganvas.events import Samples
 from ganvas.training import checkpoint
+from ganvas.training.draws import Draws
 from ganvas.training.engine import Engine
 from ganvas.training.loop import train
-from ganvas.training.objectives import OBJECTIVES, Draws, Step
+from ganvas.training.objectives import OBJECTIVES
+from ganvas.training.phases import Step
 from ganvas.training.step import Stepper
 from tiny import BATCH, advance, all_finite, differing, fresh, make_pictures, make_points, snapshot, tiny_config
 
@@ -121,7 +123,7 @@ def _step(state, dataset, config, index=0, progress=0.0):
 
 @pytest.mark.parametrize("model", models.names())
 def test_losses_are_one_value_per_sample(model):
-    dataset = make_pictures()
+    dataset = make_pictures(channels=3)
     config = tiny_config(model, dataset, loss={"adversarial": "relativistic"})
     state = fresh(config, dataset)
     for phase in state.phases:

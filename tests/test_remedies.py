@@ -8,7 +8,8 @@ from ganvas.events import Alert, Remedy
 from ganvas.training import checkpoint
 from ganvas.training.balance import Balance
 from ganvas.training.loop import train
-from ganvas.training.objectives import Game, Step
+from ganvas.training.objectives import Game
+from ganvas.training.phases import Step
 from ganvas.training.remedies import (
     ANSWERS,
     BOUNDS,
@@ -86,8 +87,10 @@ def test_advice_names_settings():
 def test_what_is_possible_follows_from_the_run():
     config, dataset = tiny_config("lean", make_pictures()), make_pictures()
     state = fresh(config, dataset)
-    assert possible_controls(config, state.architecture, True) == ALL
-    assert possible_controls(config, state.architecture, False) == ALL - {"augment"}
+    assert possible_controls(config, state.architecture, True) == ALL - {"asked_augment"}
+    assert possible_controls(config, state.architecture, False) == ALL - {"augment", "asked_augment"}
+    augmented = config.but(augment={"policy": "colour"})
+    assert possible_controls(augmented, state.architecture, True) == ALL - {"augment"}
 
 
 def test_controls_reach_learning_rates_penalties_balance_and_augmentation():
@@ -104,6 +107,10 @@ def test_controls_reach_learning_rates_penalties_balance_and_augmentation():
     assert game.penalty_weights(step(penalty=4.0))["r1"] == pytest.approx(4 * 0.0408 / 2)
     assert game.policy(step(), real) == ()
     assert "cutout" in game.policy(step(augment=0.5), real)
+    asked = Game(config.but(augment={"policy": "colour", "strength": 0.5}), state.architecture)
+    assert asked.policy(step(), real) == ("colour",)
+    assert asked.strength(step(asked_augment=0.5)) == 0.25
+    assert asked.policy(step(asked_augment=0.0), real) == ()
     balance = Balance(BalanceConfig())
     balance.strength = 0.95
     assert not balance.holds("discriminator")

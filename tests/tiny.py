@@ -1,11 +1,14 @@
 """Tiny datasets, configs and ways to compare states that many tests share."""
 
 import copy
+import functools
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from ganvas import models
+from ganvas import images, models
 from ganvas.config import RunConfig
 from ganvas.data.source import Dataset
 from ganvas.training import resolve
@@ -18,6 +21,7 @@ SIZES = {
     "mlp": {"latent_size": 2, "generator_widths": (8, 8), "discriminator_widths": (8, 8)},
     "lean": {"latent_size": 4, "width": 4},
     "dcgan": {"latent_size": 4, "width": 4},
+    "stylise": {"width": 2, "blocks": 1},
     "vae": {"latent_size": 4, "compute": 0.1, "widths": (8,)},
 }
 
@@ -40,8 +44,16 @@ def make_points(count=96, name="ring"):
 
 
 def dataset_for(model):
-    """Pictures, or points for perceptrons."""
-    return make_points() if model == "mlp" else make_pictures()
+    """Points for perceptrons, colour for painters, grey pictures for all others."""
+    return make_points() if model == "mlp" else make_pictures(channels=3 if model == "stylise" else 1)
+
+
+@functools.cache
+def style_picture():
+    """A file with a small picture to learn the style of."""
+    path = Path(tempfile.mkdtemp(prefix="ganvas-style-")) / "style.png"
+    images.write_png(path, make_pictures(3, 24, 24, 1).samples[0])
+    return str(path)
 
 
 def tiny_config(model, dataset=None, **changes):
@@ -59,6 +71,8 @@ def tiny_config(model, dataset=None, **changes):
             "samples": 2,
         },
     )
+    if model == "stylise":
+        base = base.but(style={"picture": style_picture(), "bfloat16": False})
     return resolve.with_source(base.but(**changes), dataset)
 
 

@@ -18,8 +18,8 @@ from ganvas.data.stream import Scaling, split
 from ganvas.data.toy import TOYS, points
 from ganvas.errors import BadSetting, RunError, UserError
 from ganvas.events import Event
+from ganvas.metrics import digits, features, toy
 from ganvas.metrics import evaluate as judging
-from ganvas.metrics import features, toy
 from ganvas.training import checkpoint, engine, loop, resolve, sampler
 from ganvas.training.state import State
 
@@ -102,11 +102,11 @@ class Training:
             raise trouble
         run = runs.open_run(self.path)
         runs.check_dataset(run, dataset)
-        batch = run.resolved.batch_size or 0
-        if batch % here.processes:
+        batch, parts = run.resolved.batch_size or 0, here.processes * run.resolved.variety.together
+        if batch % parts:
             raise BadSetting(
                 f"batch_size is {batch}, which {here.processes} processes cannot share evenly; "
-                f"make it a multiple of {here.processes}."
+                f"make it a multiple of {parts}."
             )
         return run
 
@@ -193,6 +193,8 @@ class Trained:
         if count < 1:
             raise BadSetting(f"count is {count}, but must be at least 1.")
         network = self.state.averages[self.state.architecture.sampler]
+        if self.state.architecture.takes != "latents":
+            raise RunError(f"{self.run.path} repaints pictures: ganvas style PHOTO --with {self.run.path}.")
         size = models.latent_size(network)
         rows = sampler.latents(count, size, seed=seed, first=first, truncation=truncation)
         return sampler.draw(network, rows, self.scaling)
@@ -270,8 +272,8 @@ def evaluate(
         on_look: called with (pictures looked at, pictures in all).
 
     Returns:
-        For pictures what `metrics.evaluate.judge` gives, for 2-D sets `metrics.toy` with `wasserstein` and its
-        floor; both with source, position of a run, number of samples and seed.
+        For pictures what `metrics.evaluate.judge` gives, against the digits also `metrics.digits.judge`; for 2-D sets
+        `metrics.toy` with `wasserstein` and its floor; both with source, position of a run, number of samples and seed.
 
     Raises:
         UserError: what was given, what is accepted, what to try.
@@ -300,6 +302,8 @@ def evaluate(
     else:
         seen = sides.seen
         scores = judging.judge(fake, real, network, training=real[seen], held_out=real[~seen], seed=seed)
+    if sides.reals.name == "digits":
+        scores |= digits.judge(*(pictures.take(0, pictures.count) for pictures in (sides.fakes, sides.reals)))
     if panel is not None:
         pairs = judging.closest(fake, real if training is None else training, PANEL_PAIRS)
         try:

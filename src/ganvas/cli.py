@@ -18,13 +18,15 @@ from ganvas.commands.evaluate import Evaluate
 from ganvas.commands.lists import Doctor, ListSettings, Presets, Runs
 from ganvas.commands.sample import Sample
 from ganvas.commands.style import Style
+from ganvas.commands.stylist import StyleExport, StyleTrain
 from ganvas.commands.train import Prepare, Resume, Train
 from ganvas.commands.tune import Tune
 from ganvas.errors import UnknownName, UserError
 
 COMMANDS: dict[str, type] = {
     "train": Train, "resume": Resume, "sample": Sample, "evaluate": Evaluate, "prepare": Prepare,
-    "tune": Tune, "style": Style, "runs": Runs, "presets": Presets, "settings": ListSettings, "doctor": Doctor,
+    "style": Style, "style-train": StyleTrain, "style-export": StyleExport,
+    "tune": Tune, "runs": Runs, "presets": Presets, "settings": ListSettings, "doctor": Doctor,
 }  # fmt: skip
 
 
@@ -32,7 +34,7 @@ def overview() -> None:
     """Print what ganvas can do."""
     print(f"{(ganvas.__doc__ or '').splitlines()[0]}\n\nusage: ganvas COMMAND [OPTIONS]; ganvas COMMAND --help\n")
     for name, command in COMMANDS.items():
-        print(f"  {name:9} {(command.__doc__ or '').strip()}")
+        print(f"  {name:12} {(command.__doc__ or '').strip()}")
 
 
 def parse(arguments: list[str]) -> Any:

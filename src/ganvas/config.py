@@ -63,6 +63,9 @@ class DataConfig(Settings):
     background: str = setting(
         "#ffffff", "Colour under transparent pictures and of borders.", pattern="^#[0-9a-fA-F]{6}$"
     )
+    crops: int | None = setting(
+        None, "Cut so many random pieces of `resolution` out of the pictures, and train on these.", ge=1
+    )
     labels: bool = setting(False, "Take the names of sub-folders as labels.")
     flip: bool = setting(False, "Show every second picture mirrored.")
 
@@ -122,11 +125,40 @@ class AugmentConfig(Settings):
     strength: float = setting(1.0, "Strength of every augmentation, 1 being that of the paper.", ge=0, le=1)
 
 
+class VarietyConfig(Settings):
+    """What lets any discriminator see a lack of variety: more than one sample at a time."""
+
+    pack: int = setting(1, "Samples that the discriminator judges as one, side by side (PacGAN); 2 is enough.", ge=1)
+    deviation: int = setting(
+        0, "Group of samples whose differences the discriminator is told (minibatch deviation), usually 4; 0 is off.",
+        ge=0,
+    )  # fmt: skip
+
+    @property
+    def together(self) -> int:
+        """How many samples a logit may depend on."""
+        return self.pack * max(1, self.deviation)
+
+
 class AverageConfig(Settings):
     """The running average of the generator that samples are drawn from."""
 
     half_life_images: float = setting(2500, "Half-life of the average.", unit="images", gt=0)
     ramp: float = setting(0.05, "The half-life is at most this share of the images seen so far.", gt=0)
+
+
+class StylistConfig(Settings):
+    """What a network that repaints photographs learns."""
+
+    picture: str | None = setting(None, "Picture whose style is learnt.")
+    key: str | None = setting(None, "SHA-256 of that picture; filled in.")
+    pixels: int = setting(256, "Longer side at which it is looked at: less makes finer strokes.", unit="pixels", ge=16)
+    strength: float = setting(100.0, "Weight of the style.", ge=0)
+    content: float = setting(1.0, "Weight of what the photograph shows.", ge=0)
+    smooth: float = setting(0.5, "Weight of total variation.", ge=0)
+    bfloat16: bool | None = setting(
+        None, "Look at pictures in half precision; by default where the processor is faster that way."
+    )
 
 
 class SaveConfig(Settings):
@@ -199,7 +231,9 @@ class RunConfig(Settings):
     optimiser: OptimiserConfig = OptimiserConfig()
     balance: BalanceConfig = BalanceConfig()
     augment: AugmentConfig = AugmentConfig()
+    variety: VarietyConfig = VarietyConfig()
     average: AverageConfig = AverageConfig()
+    style: StylistConfig = StylistConfig()
     save: SaveConfig = SaveConfig()
     steady: SteadyConfig = SteadyConfig()
 

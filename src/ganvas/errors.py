@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 
@@ -49,11 +50,11 @@ class TrainingFailed(UserError):
     """Training that cannot go on; what was saved before stays usable."""
 
 
-def check_shape(tensor: Tensor, pattern: str, name: str) -> None:
+def check_shape(tensor: Tensor | np.ndarray, pattern: str, name: str) -> None:
     """Check that a tensor fits a space-separated pattern of axis names.
 
     Args:
-        tensor: the tensor to check.
+        tensor: the tensor or array to check.
         pattern: one name or number per axis, such as "N 3 H W"; a repeated name must have one size.
         name: what to call the tensor in the message.
 

@@ -40,6 +40,55 @@ class FourierFeatures(nn.Module):
         return torch.cat([points, angles.sin(), angles.cos()], 1)
 
 
+class DeviationHead(nn.Module):
+    """The last layer of a discriminator with one feature more: how much the samples of a group differ.
+
+    The deviation over the group, averaged over all features, is a map without structure; beside the input of a linear
+    layer it adds a learned multiple of itself to the output. Groups are samples k, k + N / G, k + 2 N / G, ..., which
+    are the same samples in one process and spread over several.
+
+    Source: Karras et al. 2018, section 3, arXiv 1710.10196
+    """
+
+    def __init__(self, head: nn.Module, group: int):
+        super().__init__()
+        self.head, self.group = head, group
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features [N, ...] to outputs [N, ...] of the head."""
+        outputs: Tensor = self.head(features)
+        told = self.weight * deviation(features, self.group)
+        return outputs + told.view(-1, *[1] * (outputs.ndim - 1))
+
+
+def deviation(features: Tensor, group: int) -> Tensor:
+    """Standard deviation over groups of at most `group` samples, averaged over the features: [N, ...] to [N]."""
+    size = math.gcd(len(features), group)
+    grouped = features.flatten(1).view(size, len(features) // size, -1)
+    # The small constant keeps the root differentiable where the samples of a group are the same.
+    spread = (grouped - grouped.mean(0)).square().mean(0).add(1e-8).sqrt().mean(1)
+    return spread.repeat(size)
+
+
+def add_deviation(discriminator: nn.Module, group: int) -> None:
+    """Put a DeviationHead in place of the last linear or convolutional layer."""
+    ends = [name for name, m in discriminator.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    parent, _, name = ends[-1].rpartition(".")
+    owner = discriminator.get_submodule(parent)
+    setattr(owner, name, DeviationHead(owner.get_submodule(name), group))
+
+
+def packed(samples: Tensor, count: int) -> Tensor:
+    """Samples [N, C, ...] side by side on their channels, `count` to a pack: [N / count, count C, ...].
+
+    Pack k holds samples k, k + N / count, ..., which are the same in one process and spread over several.
+
+    Source: Lin et al. 2018, section 2, arXiv 1712.04086
+    """
+    return torch.cat(samples.chunk(count), dim=1) if count > 1 else samples
+
+
 class CropTo(nn.Module):
     """Pictures [N, C, H, W] cut in the middle to a given height and width."""
 
@@ -78,6 +127,11 @@ def he_normal(network: nn.Module, slope: float, last_gain: float = 1.0) -> None:
     nn.init.normal_(linear[-1].weight, 0, last_gain / math.sqrt(linear[-1].in_features))
 
 
+def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """The batch normalisations of a network."""
+    return [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+
+
 @torch.no_grad()
 def recompute_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
     """Set the running statistics of batch normalisation to those of the given inputs, averaged over the batches.
@@ -85,9 +139,7 @@ def recompute_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
     The running average of a generator's weights has never seen data of its own: without this its statistics belong
     to other weights.
     """
-    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if not norms:
-        return
+    norms = batch_norms(network)
     momenta = [norm.momentum for norm in norms]
     training = network.training
     for norm in norms:

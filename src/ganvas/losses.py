@@ -80,19 +80,20 @@ def squared_gradients(logits: Sequence[Tensor], samples: Sequence[Samples]) -> l
 
     Args:
         logits: discriminator outputs [N] each, every one computed from the samples at the same place in the list
-            and from no other sample.
+            and from no other sample; [N / m] where m samples k, k + N / m, ... are judged as one.
         samples: [N, ...] each, or pyramids of such; with requires_grad set before the forward pass and before any
             augmentation.
 
     Returns:
-        [N] each, without the customary weight / 2.
+        As many values each as there are logits, without the customary weight / 2.
 
     Source: Mescheder et al. 2018, equation 9, arXiv 1801.04406
     """
     flat = [level for sample in samples for level in levels(sample)]
     total = torch.stack([each.sum() for each in logits]).sum()
     gradients = iter(torch.autograd.grad(total, flat, create_graph=True))
-    return [sum(next(gradients).square().flatten(1).sum(1) for _ in levels(sample)) for sample in samples]  # type: ignore[misc]
+    squared = [sum(next(gradients).square().flatten(1).sum(1) for _ in levels(sample)) for sample in samples]
+    return [norm.view(-1, len(each)).sum(0) for norm, each in zip(squared, logits, strict=True)]  # type: ignore[union-attr]
 
 
 def unit_gradient(logits: Tensor, samples: Samples) -> Tensor:

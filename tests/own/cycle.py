@@ -8,7 +8,7 @@ from torch import nn
 
 from ganvas.config import Settings, setting
 from ganvas.models import Architecture
-from ganvas.training.objectives import Objective, Phase
+from ganvas.training.phases import Objective, Phase
 
 HISTORY = 16
 

@@ -46,6 +46,10 @@ class Evaluate:
             print(json.dumps(scores))
             return 0
         print_table(["score", "value", "95 %", "floor"], score_rows(scores))
+        if "digit_classes" in scores:
+            columns = [scores[f"digit_{name}"] for name in ("classes", "classes_real", "coverage")]
+            shares = [["-" if x is None else f"{x:.1%}" for x in row] for row in zip(*columns, strict=True)]
+            print_table(["digit", "share", "of the real", "covered"], [[str(d), *row] for d, row in enumerate(shares)])
         for note in scores.get("notes", []):
             print(f"note: {note}")
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,9 @@ from ganvas.errors import BadSetting
 from ganvas.interrupts import Interrupts
 
 if TYPE_CHECKING:
+    from ganvas.film import Before
     from ganvas.painter import Stylization
+    from ganvas.photos import Photo
 
 
 @dataclass
@@ -49,6 +52,8 @@ class Style:
     """Weight of a style, once for each in their order; by default all alike."""
     mask: Annotated[list[Path], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="FILE")] = field(default_factory=list)
     """Picture whose white marks the part that gets a style, once for each in their order."""
+    video: bool = False
+    """The folder holds the frames of a film: each is painted so that it goes on from the one before."""
     set: Annotated[list[str], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE", help=SETTINGS_HELP)] = (
         field(default_factory=list)
     )
@@ -69,6 +74,8 @@ class Style:
 
         if not self.styles:
             raise BadSetting("no style was given; name one picture or more after the photograph.")
+        if self.video:
+            return self.film()
         jobs = painter.outputs(self.content, self.out)
         for content, out in jobs:
             if len(jobs) > 1 and out.exists():
@@ -82,6 +89,31 @@ class Style:
             self.tell({"content": str(content), "out": str(out)} | done)
             if not done["complete"]:
                 break
+        return 0
+
+    def film(self) -> int:
+        """Paint frame after frame."""
+        from ganvas import film, painter
+
+        frames, began, painted = film.frames_in(self.content), time.monotonic(), 0
+
+        def paint(frame: Photo, before: Before | None) -> Photo | None:
+            nonlocal painted
+            painted += 1
+            stylization = painter.stylize(
+                frame, self.styles, style_weights=self.weight or None, masks=self.mask or None, settings=self.changes()
+            )
+            stylization.before = before
+            done = follow(stylization, f"frame {number + 1} of {len(frames)}")
+            return stylization.photo if done["complete"] else None
+
+        number = 0
+        for number, target in enumerate(film.paint_frames(frames, self.out, paint), 1):
+            pace = (time.monotonic() - began) / painted if painted else 0.0
+            left = f"about {pace * (len(frames) - number) / 60:.0f} min left" if number < len(frames) else "done"
+            self.tell({"content": str(frames[number - 1]), "out": str(target), "reason": left})
+        if number < len(frames):
+            print(f"stopped after {number} of {len(frames)} frames; the same command goes on.")
         return 0
 
     def tell(self, done: dict[str, Any]) -> None:

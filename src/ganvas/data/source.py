@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
@@ -15,14 +15,15 @@ import numpy as np
 from PIL import Image
 
 from ganvas.config import DataConfig
-from ganvas.data import cache
+from ganvas.data import cache, crops
 from ganvas.data.decode import Header, fit
-from ganvas.data.folder import choose_target
+from ganvas.data.folder import SIDES, choose_target, parse_resolution
 from ganvas.data.toy import TOYS, points
 from ganvas.errors import SourceError
 
+PIECES = 1000  # cut out of the photographs that are carried
 TORCHVISION = ("MNIST", "FashionMNIST", "CIFAR10")
-SOURCES: tuple[str, ...] = ("digits", *TOYS, *(f"torchvision:{name}" for name in TORCHVISION))
+SOURCES: tuple[str, ...] = ("digits", "photographs", *TOYS, *(f"torchvision:{name}" for name in TORCHVISION))
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ def open_source(
     """
     if name == "digits":
         return _digits(data)
+    if name == "photographs":
+        return _cut(name, crops.photographs(), data, limit)
     if name in TOYS:
         samples = points(name)
         return Dataset(name, samples, _key(samples))
@@ -81,8 +84,28 @@ def open_source(
     path = Path(name).expanduser()
     if not path.exists():
         raise SourceError(_unknown(name))
+    if data.crops:
+        return _cut(path.stem, list(_twice(path, data, limit, progress)), data, limit)
     stored = cache.pictures(path, data, limit=limit, progress=progress)
     return Dataset(path.stem, stored.samples, stored.key, stored.labels, stored.label_names, stored.report)
+
+
+def _twice(path: Path, data: DataConfig, limit: int, progress: Callable[[int, int], None] | None) -> np.ndarray:
+    """The pictures of a folder or zip, with room to cut pieces from."""
+    height, width = _piece_size(data, limit)
+    room = min(2, SIDES[1] / max(height, width))
+    larger = data.but(resolution=f"{int(room * height)}x{int(room * width)}", labels=False)
+    return cache.pictures(path, larger, limit=limit, progress=progress).samples
+
+
+def _piece_size(data: DataConfig, limit: int) -> tuple[int, int]:
+    return parse_resolution(data.resolution) if data.resolution else (limit, limit)
+
+
+def _cut(name: str, pictures: Sequence[np.ndarray], data: DataConfig, limit: int) -> Dataset:
+    """Pieces of pictures, in colour unless grey is asked for."""
+    samples = crops.cut(pictures, *_piece_size(data, limit), data.crops or PIECES)
+    return _arrays(name, samples, np.zeros(len(samples)), (), data.but(labels=False))
 
 
 def _digits(data: DataConfig) -> Dataset:

@@ -41,6 +41,12 @@ def split(count: int, held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]
     return np.sort(order[held_out:]), order[:held_out]
 
 
+def unseen(dataset: Dataset, held_out: int, seed: int, count: int) -> np.ndarray:
+    """At most `count` samples that are kept apart from training; where there are none, of those that are not."""
+    training, apart = split(len(dataset.samples), held_out, seed)
+    return np.asarray(dataset.samples[np.sort((apart if held_out else training)[:count])])
+
+
 @dataclass
 class Stream:
     """Reads one epoch after another, each in its own random order.
@@ -62,17 +68,18 @@ class Stream:
     def __post_init__(self) -> None:
         """Points are few: scale them once. Pictures stay on disk, in uint8."""
         self._rows, _ = split(len(self.dataset.samples), self.held_out, self.seed)
-        pictures = self.dataset.is_pictures
-        self._samples = (
-            self.dataset.samples if pictures else Scaling.of(self.dataset.samples).shrink(self.dataset.samples)
-        )
+        self._pictures, samples = self.dataset.is_pictures, self.dataset.samples
+        self._samples = samples if self._pictures else Scaling.of(samples).shrink(samples)
 
     def batch(self, position: int) -> dict[str, Tensor]:
-        """The batch that starts at `position`: "real" [N, C, H, W] in [-1, 1] or [N, D], and "labels" [N] if any."""
+        """The batch that starts at `position`: "real" [N, C, H, W] in [-1, 1] or [N, D], and its "rows" [N].
+
+        Also "labels" [N] if there are any.
+        """
         places = np.arange(position + self.rank, position + self.batch_size, self.processes)
         chosen = self._indices(places)
         taken = torch.from_numpy(np.ascontiguousarray(self._samples[chosen]))
-        batch = {"real": images.to_signed(taken) if self.dataset.is_pictures else taken}
+        batch = {"rows": torch.from_numpy(chosen), "real": images.to_signed(taken) if self._pictures else taken}
         if self.flip:
             mirrored = torch.from_numpy(_coin(self.seed, places))
             batch["real"] = torch.where(mirrored.view(-1, 1, 1, 1), batch["real"].flip(3), batch["real"])

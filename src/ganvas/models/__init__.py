@@ -6,13 +6,14 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from torch import nn
 
 from ganvas.config import RunConfig, Settings, explain
-from ganvas.errors import UnknownName
+from ganvas.errors import BadSetting, UnknownName
+from ganvas.layers import add_deviation
 
 Networks = dict[str, nn.Module]
 
@@ -37,13 +38,16 @@ class Architecture:
     Attributes:
         config: pydantic class of the networks' settings.
         build: from those settings and the shape of one sample, (C, H, W) or (D,), the networks by role. The role
-            that makes samples maps latents [N, latent_size] to samples and has an attribute `latent_size`;
-            discriminators return logits [N].
+            that makes samples maps what it `takes` to samples; discriminators return logits [N].
+        takes: "latents" [N, latent_size], the network having an attribute `latent_size`; or "pictures"
+            [N, C, H, W] in [-1, 1], repainted at their own size, whatever it is.
         objective: family whose phases train them: a name in training/objectives.py.
         sampler: the role that makes samples.
         averaged: roles whose weights are also kept as a running average.
         independent: the discriminator judges each sample by itself, so real and generated ones may share a batch
             and gradient penalties are defined; false with batch normalisation in it.
+        discriminator: builds the discriminator alone, from the networks' settings and the shape of what it judges;
+            packing needs it.
         source: paper, with address.
         check: raises UserError for settings that do not go with the architecture.
         set_position: told the networks and the images seen before every step, for those that grow.
@@ -52,10 +56,12 @@ class Architecture:
 
     config: type[Settings]
     build: Callable[[Any, tuple[int, ...]], Networks]
+    takes: Literal["latents", "pictures"] = "latents"
     objective: str = "gan"
     sampler: str = "generator"
     averaged: tuple[str, ...] = ("generator",)
     independent: bool = True
+    discriminator: Callable[[Any, tuple[int, ...]], nn.Module] | None = None
     source: str
     check: Callable[[RunConfig], None] = _accept
     set_position: Callable[[Any, int], None] = _stay
@@ -99,9 +105,22 @@ def network_config(config: RunConfig) -> Settings:
 
 
 def build(config: RunConfig, shape: tuple[int, ...]) -> Networks:
-    """The networks of a run, by role, for samples of the given shape."""
-    architecture = load(config.model)
-    return architecture.build(network_config(config), shape)
+    """The networks of a run, by role, for samples of the given shape; the discriminator as `variety` wants it.
+
+    Raises:
+        BadSetting: for variety that the architecture's discriminator cannot have.
+    """
+    architecture, settings, variety = load(config.model), network_config(config), config.variety
+    networks = architecture.build(settings, shape)
+    if variety.deviation and "discriminator" not in networks:
+        raise BadSetting(f"variety.deviation tells a discriminator, and model={config.model} has none; set it to 0.")
+    if variety.pack > 1:
+        if architecture.discriminator is None:
+            raise BadSetting(f"variety.pack is {variety.pack}, but model={config.model} cannot pack; set it to 1.")
+        networks["discriminator"] = architecture.discriminator(settings, (variety.pack * shape[0], *shape[1:]))
+    if variety.deviation:
+        add_deviation(networks["discriminator"], variety.deviation)
+    return networks
 
 
 def latent_size(network: nn.Module) -> int:

@@ -112,6 +112,7 @@ def check(config: RunConfig) -> None:
 ARCHITECTURE = Architecture(
     config=Config,
     build=build,
+    discriminator=Discriminator,
     independent=False,
     check=check,
     source="Radford et al. 2015, arXiv 1511.06434",

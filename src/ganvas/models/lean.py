@@ -28,6 +28,9 @@ class Config(Settings):
         6.0, "Compute of each network per 32 x 32 pixels of a picture.", unit="million multiply-adds", gt=0
     )
     width: int | None = setting(None, "Channels at half resolution; by default as many as `compute` allows.", ge=4)
+    discriminator_width: int | None = setting(
+        None, "Channels of the discriminator at half resolution; by default as many as the generator's.", ge=4
+    )
 
 
 def stages(height: int, width: int) -> int:
@@ -104,7 +107,7 @@ class Features(nn.Module):
         channels, height, width = shape
         count = stages(height, width)
         shuffle = min(2, count)
-        wide = 2 * chosen_width(config, shape)
+        wide = 2 * (config.discriminator_width or chosen_width(config, shape))
         self.multiple = 2**count
         layers: list[nn.Module] = [
             nn.PixelUnshuffle(2**shuffle),
@@ -159,5 +162,6 @@ def build(config: Config, shape: tuple[int, ...]) -> Networks:
 ARCHITECTURE = Architecture(
     config=Config,
     build=build,
+    discriminator=Discriminator,
     source="our own; generator after Radford et al. 2015, loss after Huang et al. 2024 (R3GAN), arXiv 2501.05441",
 )

@@ -105,4 +105,6 @@ def build(config: Config, shape: tuple[int, ...]) -> Networks:
     return {"generator": Generator(config, shape), "discriminator": Discriminator(config, shape)}
 
 
-ARCHITECTURE = Architecture(config=Config, build=build, source="Goodfellow et al. 2014, arXiv 1406.2661")
+ARCHITECTURE = Architecture(
+    config=Config, build=build, discriminator=Discriminator, source="Goodfellow et al. 2014, arXiv 1406.2661"
+)

@@ -40,6 +40,19 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Anchor:
+    """A picture that the painting stays with: of a sequence the painting before, moved to where things are now.
+
+    Attributes:
+        picture: [1, 3, H, W].
+        believed: how much each of its pixels counts [1, 1, H, W] in [0, 1].
+    """
+
+    picture: Tensor
+    believed: Tensor
+
+
+@dataclass(frozen=True)
 class Value:
     """The objective at a picture: each loss times its weight, and the gradient of their sum [1, 3, H, W]."""
 
@@ -60,15 +73,25 @@ class Objective:
         config: losses and weights.
         content: the photograph at this scale.
         sources: the styles; their pictures are brought to this scale.
+        anchor: what the painting stays with; of any size.
     """
 
-    def __init__(self, backbone: Backbone, config: StyleConfig, content: Tensor, sources: Sequence[Source]):
+    def __init__(
+        self,
+        backbone: Backbone,
+        config: StyleConfig,
+        content: Tensor,
+        sources: Sequence[Source],
+        anchor: Anchor | None = None,
+    ):
         self.backbone, self.config = backbone, config
         self.height, self.width = content.shape[2:]
         shares = {name: share for name, share in config.weights.style_layers.items() if share > 0}
         check_layers([*shares, *config.weights.content_layers])
         self.shares = {name: share / sum(shares.values()) for name, share in shares.items()}
         self.content_weight = content_weight(config)
+        size = (self.height, self.width)
+        self.anchor = anchor and Anchor(resized(anchor.picture, *size), resized(anchor.believed, *size))
         with torch.no_grad():
             self.terms = self._terms(content, sources)
 
@@ -117,9 +140,15 @@ class Objective:
         smoothness = losses.total_variation(seen) * self.config.weights.smoothness
         beyond = losses.out_of_range(seen) * self.config.weights.range
         gradient = gradient + torch.autograd.grad(smoothness + beyond, seen)[0]
-        values = torch.stack([content, style, smoothness.detach(), beyond.detach()]).tolist()
-        named = dict(zip(("content", "style", "smoothness", "range"), values, strict=True))
-        return Value(named, gradient.contiguous())  # in one memory layout sums round alike, saved and read back or not
+        found = {"content": content, "style": style, "smoothness": smoothness.detach(), "range": beyond.detach()}
+        if self.anchor is not None:
+            away = picture - self.anchor.picture
+            share = self.config.weights.before / away.numel()
+            found["before"] = share * (self.anchor.believed * away.square()).sum()
+            gradient = gradient + 2 * share * self.anchor.believed * away
+        values = torch.stack(list(found.values())).tolist()
+        # In one memory layout sums round alike, saved and read back or not.
+        return Value(dict(zip(found, values, strict=True)), gradient.contiguous())
 
     def _by_samples(self, picture: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor]:
         seen = picture.detach().requires_grad_(True)

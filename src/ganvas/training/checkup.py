@@ -8,31 +8,34 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganvas import images, models
+from ganvas import augment, images, models
 from ganvas.config import RunConfig
 from ganvas.data import toy
 from ganvas.data.source import Dataset
 from ganvas.data.stream import Scaling, split
 from ganvas.metrics import look, manifold
-from ganvas.metrics.distances import frechet_distance, moments
+from ganvas.metrics.distances import Moments, frechet_distance, moments
 from ganvas.metrics.toy import toy_scores
-from ganvas.training import sampler
+from ganvas.training import monitors, sampler
 from ganvas.training.draws import generator
+from ganvas.training.objectives import judged
+from ganvas.training.repaint import manner
 from ganvas.training.state import State
 from ganvas.training.vitals import Vitals
 
 SAMPLES = 512  # generated and real ones compared
 LOOKED_AT = 2048  # real samples from which the features are made, and among which neighbours are sought
 POINTS = 1024
-SETTLING = 4  # blocks of samples from which batch statistics are taken: a checkup must be cheap
-JUDGED = 256  # pictures of each kind that the discriminator is asked about
+SETTLING = 2  # blocks of samples from which batch statistics are taken: a checkup must be cheap
+VIEWED = 12  # held-out pictures that are repainted
+JUDGED = 128  # pictures of each kind that the discriminator is asked about
 
 
 class Examiner:
     """Holds the real samples that a run is compared with; changes nothing in the state it looks at."""
 
     def __init__(self, config: RunConfig, dataset: Dataset, total: int):
-        self.config, self.total = config, total
+        self.config, self.total, self.count = config, total, len(dataset.samples)
         self.scaling = None if dataset.is_pictures else Scaling.of(dataset.samples)
         self.truth = toy.TOYS[dataset.name]() if dataset.name in toy.TOYS else None
         training, held_out = split(len(dataset.samples), config.steady.held_out or 0, config.seed)
@@ -50,9 +53,28 @@ class Examiner:
         neighbours = min(manifold.COVERAGE_NEIGHBOURS, len(self.real_features) - 1)
         self.real_moments = moments(self.training_features)
         self.real_reach = manifold.neighbour_distances(self.real_features, neighbours)[:, -1]
+        self.augmented_moments = self.augmented(reals) if dataset.is_pictures else None
+        low, high = np.quantile(reals[:SAMPLES], (0.001, 0.999))
+        self.levels = (round(float(low)), round(float(high)))
         self.real_diversity = max(manifold.pairwise_diversity(self.real_features), 1e-9)
         self.real_contrast = max(_contrast(reals[:SAMPLES]), 1e-9)
         self.real_pattern = look.checkerboard(reals[:SAMPLES]) if dataset.is_pictures else 0.0
+
+    def augmented(self, reals: np.ndarray) -> Moments | None:
+        """Moments of the features of real pictures as the discriminator sees them, where the run augments."""
+        settings, policy = self.config.augment, augment.names(self.config.augment.policy)
+        if not policy or not settings.strength:
+            return None
+        draws = generator(self.config.seed, "checkup/augment").random((len(reals), augment.DRAWS), np.float32)
+        pictures = images.to_signed(torch.from_numpy(np.ascontiguousarray(reals)))
+        changed = augment.augment(pictures, torch.from_numpy(draws), policy, settings.strength)
+        return moments(self.look.features(images.to_pixels(changed).numpy()))
+
+    def beforehand(self) -> dict[str, str]:
+        """What is wrong with the samples themselves, in words, by the monitor that sees it."""
+        if self.scaling is not None:
+            return {}
+        return monitors.beforehand(self.count, self.real_diversity, self.levels, self.config.batch_size or 0)
 
     def examine(self, state: State) -> tuple[Vitals, dict[str, float]]:
         """The vital signs, and the scores to report; not finite samples give a loss that is not finite."""
@@ -93,8 +115,19 @@ class Examiner:
             closeness=closeness,
             pattern=pattern,
             overfit=overfit,
+            leak=self.leak(features, loss),
+            discriminator_step=step_length(state, "discriminator"),
+            generator_step=step_length(state, "generator"),
+            discriminator_growth=growth(state, "discriminator"),
+            generator_growth=growth(state, "generator"),
         )
         return found, scores
+
+    def leak(self, features: np.ndarray, distance: float) -> float | None:
+        """How much nearer samples are to augmented real ones than to real ones: far below 1, augmentation leaks."""
+        if self.augmented_moments is None:
+            return None
+        return frechet_distance(self.augmented_moments, moments(features)) / max(distance, 1e-9)
 
     def samples(self, state: State) -> np.ndarray:
         """Samples of the averaged network, from latents that are the same at every checkup."""
@@ -114,7 +147,7 @@ class Examiner:
         added to all logits.
         """
         critic = dict(state.networks.items()).get("discriminator")
-        if critic is None or not len(self.held_out):
+        if critic is None or len(self.held_out) < self.config.variety.pack:
             return None
         training = critic.training
         critic.eval()
@@ -125,13 +158,54 @@ class Examiner:
         return (seen - unseen) / gap if gap > 1e-6 else None
 
     def logits(self, critic: torch.nn.Module, state: State, pictures: np.ndarray) -> float:
-        """Mean logit of pictures."""
-        found = []
-        for start in range(0, len(pictures), sampler.BLOCK):
-            block = torch.from_numpy(np.ascontiguousarray(pictures[start : start + sampler.BLOCK]))
-            view = state.architecture.real_view(state.networks, images.to_signed(block).to(state.device))
-            found.append(critic(view).double().sum())
-        return float(torch.stack(found).sum()) / len(pictures)
+        """Mean logit of pictures, or of packs of them."""
+        pack, found = self.config.variety.pack, []
+        whole = pictures[: len(pictures) // pack * pack]
+        block = sampler.BLOCK * pack
+        for start in range(0, len(whole), block):
+            part = torch.from_numpy(np.ascontiguousarray(whole[start : start + block]))
+            view = state.architecture.real_view(state.networks, images.to_signed(part).to(state.device))
+            found.append(judged(critic, view, pack).double())
+        return float(torch.cat(found).mean())
+
+
+class Viewer:
+    """Looks at held-out pictures as a network repaints them: the loss that it is trained on, where it was not trained.
+
+    Nothing is asked of diversity and coverage, which are the photographs' own.
+    """
+
+    def __init__(self, config: RunConfig, dataset: Dataset, total: int):
+        self.config, self.dataset, self.total = config, dataset, total
+
+    def beforehand(self) -> dict[str, str]:
+        """Any photographs will do."""
+        return {}
+
+    @torch.no_grad()
+    def examine(self, state: State) -> tuple[Vitals, dict[str, float]]:
+        """The vital signs, and the parts of the loss."""
+        style = manner(self.config.style, state.device)
+        rows = torch.from_numpy(sampler.inputs(state, self.dataset, VIEWED)).to(state.device)
+        network = state.averages[state.architecture.sampler].eval()
+        seen: list[list[float]] = []
+        for number in range(len(rows)):
+            picture = rows[number : number + 1]
+            painted = network(picture)
+            loss, parts = style.loss(painted, style.content(picture)[None].float())
+            contrast = painted.std() / picture.std().clamp(min=1e-3)
+            seen.append([float(value) for value in (loss, contrast, *parts.values())])
+        network.train()
+        mean, contrast_, *scores = np.mean(seen, 0).tolist()
+        where: dict[str, Any] = {
+            "images_seen": state.images_seen,
+            "progress": state.images_seen / self.total,
+            "steps": state.steps,
+        }
+        if not math.isfinite(mean):
+            return Vitals(**where, loss=math.inf, diversity=0.0, coverage=0.0, contrast=0.0), {}
+        found = Vitals(**where, loss=mean, diversity=1.0, coverage=1.0, contrast=contrast_)
+        return found, dict(zip(parts, scores, strict=True))
 
 
 def _enlarged(samples: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -146,3 +220,34 @@ def _contrast(samples: np.ndarray) -> float:
     if samples.ndim == 2:
         return float(samples.std(0).mean())
     return float(samples.reshape(len(samples), -1).std(1, dtype=np.float32).mean())
+
+
+def growth(state: State, player: str) -> float | None:
+    """How much longer a player's weights have become since before the first step."""
+    before = state.lengths.get(player)
+    return state.weight_lengths()[player] / before if before else None
+
+
+def step_length(state: State, player: str) -> float | None:
+    """Length of a player's latest step, as a share of the length of all weights that it moves.
+
+    Worked out from the moments of Adam: rate * m / (sqrt(v) + eps), both freed of bias (Kingma & Ba 2015, algorithm 1,
+    arXiv 1412.6980). None before the first step.
+    """
+    moved, length = [], []
+    groups = [g for phase in state.phases if phase.player == player for g in state.optimisers[phase.name].param_groups]
+    moments_of = {w: kept for optimiser in state.optimisers.values() for w, kept in optimiser.state.items()}
+    for group in groups:
+        beta1, beta2 = group["betas"]
+        for weight in group["params"]:
+            kept = moments_of.get(weight)
+            if not kept:
+                continue
+            steps = float(kept["step"])
+            mean = kept["exp_avg"] / (1 - beta1**steps)
+            root = (kept["exp_avg_sq"] / (1 - beta2**steps)).sqrt()
+            moved.append(group["lr"] * (mean / (root + group["eps"])).norm())
+            length.append(weight.detach().norm())
+    if not moved:
+        return None
+    return float(torch.stack(moved).norm() / torch.stack(length).norm().clamp(min=1e-12))

@@ -23,9 +23,9 @@ from ganvas.data.toy import square_around
 from ganvas.errors import TrainingFailed
 from ganvas.events import Alert, Event, Finished, Progress, Remedy, Samples, Saved, Score, Started
 from ganvas.training import checkpoint, monitors, sampler
-from ganvas.training.checkup import Examiner
+from ganvas.training.checkup import Examiner, Viewer
 from ganvas.training.engine import Engine
-from ganvas.training.remedies import GOES_BACK, MOST_RETURNS, advice, possible_controls
+from ganvas.training.remedies import GOES_BACK, MOST_RETURNS, STANDS_STILL, advice, possible_controls
 from ganvas.training.state import State
 from ganvas.training.step import Stepper
 
@@ -104,7 +104,8 @@ class _Run:
         self.every_save = self.stepper.whole(config.save.every_images or self.total)
         self.scaling = None if dataset.is_pictures else Scaling.of(dataset.samples)
         self.extent = None if dataset.is_pictures else square_around(dataset.samples)
-        self.examiner = Examiner(config, dataset, self.total) if engine.leads else None
+        examiner = Viewer if state.architecture.takes == "pictures" else Examiner
+        self.examiner = examiner(config, dataset, self.total) if engine.leads else None
         self.possible = possible_controls(config, state.architecture, dataset.is_pictures)
         self.began = self.last_report = time.monotonic()
         self.last_position = state.images_seen
@@ -151,15 +152,10 @@ class _Run:
 
     def beforehand(self) -> Iterator[Event]:
         """What can be said before the first step."""
-        if self.config.steady.mode == "off" or not self.dataset.is_pictures or self.examiner is None:
+        if self.config.steady.mode == "off" or self.examiner is None:
             return
-        sights = {
-            "too few pictures": monitors.too_few(len(self.dataset.samples)),
-            "pictures alike": monitors.pictures_alike(self.examiner.real_diversity),
-        }
-        for name, words in sights.items():
-            if words:
-                yield Alert(images_seen=self.state.images_seen, monitor=name, message=words)
+        for name, words in self.examiner.beforehand().items():
+            yield Alert(images_seen=self.state.images_seen, monitor=name, message=words)
 
     def check_up(self, saves: bool, checks: bool) -> Iterator[Event]:
         """Score the samples; at the regular positions let the monitors look too, and act on what they see.
@@ -187,7 +183,7 @@ class _Run:
     def treat(self, found: dict[str, str]) -> Iterator[Event]:
         """Change one thing, and go back to the best checkpoint where the harm cannot be trained away."""
         state = self.state
-        change = state.care.treat(found, self.possible)
+        change = state.care.treat(found, self.possible, was_well=not self.never_well())
         if change is None:
             return
         message = f"{change.control} is now x {getattr(state.care.controls, change.control):g}: {change.why}."
@@ -215,7 +211,8 @@ class _Run:
             return False
         path = checkpoint.folder(self.checkpoints, best[0])
         later = [vitals.loss for vitals in state.history[-2:]]
-        if not path.is_dir() or min(later) < 2 * best[1] or self.never_well():
+        lost = min(later) >= 2 * best[1] or care.fault in STANDS_STILL  # else training on is the quicker way
+        if not path.is_dir() or not lost or self.never_well():
             return False
         checkpoint.load(path, state)
         self.engine.share(None)  # nobody writes there before everybody has read
@@ -232,32 +229,23 @@ class _Run:
         return history[-1].progress - best.progress >= patience
 
     def show(self) -> Iterator[Event]:
-        """Samples of the averaged network from the run's fixed latents."""
+        """Samples of the averaged network from the run's fixed inputs."""
         if not self.engine.leads:
             return
         state = self.state
         network = state.averages[state.architecture.sampler]
         count = self.config.save.samples * (1 if self.dataset.is_pictures else POINTS_PER_SAMPLE)
-        rows = sampler.latents(count, models.latent_size(network), seed=self.config.seed)
+        rows = sampler.inputs(state, self.dataset, count)
         with sampler.settled(network, self.config.seed, self.engine.device):
             made = sampler.draw(network, rows, self.scaling)
-        yield (
-            Samples(images_seen=state.images_seen, samples=made)
-            if self.scaling is None
-            else self.plane(made, self.scaling)
-        )
+        yield Samples(images_seen=state.images_seen, samples=made, surface=self.surface(), extent=self.extent)
 
-    def plane(self, points: np.ndarray, scaling: Scaling) -> Samples:
-        """Points with the square they are drawn in and the discriminator's surface over it."""
-        low, high = self.dataset.samples.min(0), self.dataset.samples.max(0)
-        centre, reach = (low + high) / 2, float((high - low).max()) * 0.575
-        extent = (centre[0] - reach, centre[0] + reach, centre[1] - reach, centre[1] + reach)
-        left, right, bottom, top = (float(value) for value in extent)
+    def surface(self) -> np.ndarray | None:
+        """The discriminator's logits over the plane; None where a sample has no logit of its own."""
         critic = dict(self.state.networks.items()).get("discriminator")
-        logits = None if critic is None else sampler.surface(critic, (left, right, bottom, top), scaling)
-        return Samples(
-            images_seen=self.state.images_seen, samples=points, surface=logits, extent=(left, right, bottom, top)
-        )
+        if critic is None or self.scaling is None or self.extent is None or self.config.variety.together > 1:
+            return None
+        return sampler.surface(critic, self.extent, self.scaling)
 
     def save(self) -> Iterator[Event]:
         """Write a checkpoint."""

@@ -18,6 +18,8 @@ BEGUN = (
     0.05  # share of a run, since its first checkup, before which hardly any network has learnt to spread its samples
 )
 STEPS = 120  # and the steps before which none has
+GROWN = 5.0  # times longer weights from one checkup to the next; a healthy run's have at most doubled by the first
+STILL = 2e-5  # of the length of the weights: a step below that changes nothing; learning rates near their end make 1e-3
 RISING = 1.1  # a slow start is no collapse: what is poor but has grown so much in two checkups is left alone
 CLOSE = 0.5  # of the distance between held-out and training pictures
 
@@ -35,6 +37,46 @@ def not_finite(history: History) -> str | None:
     if math.isfinite(history[-1].loss):
         return None
     return "Some samples are not finite: the generator's weights have run away."
+
+
+def generator_too_fast(history: History) -> str | None:
+    """Weights that have grown many times over, and samples that are bad."""
+    return _too_fast(history, "generator")
+
+
+def discriminator_too_fast(history: History) -> str | None:
+    """The same of the other player: whoever it is must be slowed down."""
+    return _too_fast(history, "discriminator")
+
+
+def _too_fast(history: History, player: str) -> str | None:
+    grown = [getattr(v, f"{player}_growth") or 1.0 for v in history[-2:]]
+    ratio = grown[-1] / (grown[0] if len(grown) > 1 else 1.0)
+    if ratio < GROWN or history[-1].coverage > 0.3:
+        return None
+    return (
+        f"The {player}'s weights have become {ratio:.0f} times larger since the last checkup: its steps are too large."
+    )
+
+
+def generator_stands_still(history: History) -> str | None:
+    """Steps that change nothing."""
+    return _stands_still(history, "generator")
+
+
+def discriminator_stands_still(history: History) -> str | None:
+    """The same of the other player."""
+    return _stands_still(history, "discriminator")
+
+
+def _stands_still(history: History, player: str) -> str | None:
+    steps = _known(history[-2:], f"{player}_step")
+    if len(steps) < 2 or max(steps) > STILL or history[-1].progress > 0.95:
+        return None
+    return (
+        f"The {player} stands still: its steps are {steps[-1]:.0e} of its weights. A spike may have spoilt its "
+        "optimiser's memory, or its learning rate is next to nothing."
+    )
 
 
 def dead_output(history: History) -> str | None:
@@ -83,11 +125,14 @@ def divergence(history: History) -> str | None:
 def discriminator_too_strong(history: History) -> str | None:
     """It ranks nearly every real sample above every fake, and samples do not get better."""
     recent = _known(history[-3:], "strength")
-    if not begun(history) or len(recent) < 3 or min(recent) < 0.97 or _improves(history):
+    if not begun(history) or len(recent) < 3 or min(recent) < 0.93 or _improves(history):
+        return None
+    worse = min(v.loss for v in history[-3:]) > 1.1 * min(v.loss for v in history)
+    if min(recent) < 0.97 and not worse:
         return None
     return (
-        f"The discriminator tells {recent[-1]:.1%} of real samples from generated ones and samples do not get better: "
-        "it is too strong, the generator learns nothing from it."
+        f"The discriminator tells {recent[-1]:.1%} of real samples from generated ones and samples "
+        f"{'get worse' if worse else 'do not get better'}: it is too strong, the generator learns nothing from it."
     )
 
 
@@ -159,10 +204,21 @@ def memorising(history: History) -> str | None:
     return None
 
 
+def leaking_augmentation(history: History) -> str | None:
+    """Samples that are nearer to augmented real pictures than to real ones."""
+    leaks = _known(history[-3:], "leak")
+    if not begun(history) or len(leaks) < 3 or max(leaks) > 0.7:
+        return None
+    return (
+        f"Samples are {leaks[-1]:.2f} times as far from augmented real pictures as from real ones: the augmentation "
+        "leaks, the generator paints what it should only be shown."
+    )
+
+
 def checkerboard(history: History) -> str | None:
     """Energy in the finest two-pixel pattern that real pictures do not have."""
-    patterns = _known(history[-3:], "pattern")
-    if history[-1].progress < 0.25 or len(patterns) < 3 or min(patterns) < 0.05:
+    patterns = _known(history[-5:], "pattern")
+    if history[-1].progress < 0.25 or len(patterns) < 5 or min(patterns) < 0.05 or patterns[-1] < 0.9 * patterns[0]:
         return None
     return (
         f"{patterns[-1]:.0%} of the samples' energy is a pattern of single pixels that real ones lack: a checkerboard."
@@ -182,6 +238,10 @@ def _improves(history: History) -> bool:
 # In order: of several that see something, the first is acted upon.
 MONITORS: dict[str, Monitor] = {
     "not finite": not_finite,
+    "discriminator too fast": discriminator_too_fast,
+    "generator too fast": generator_too_fast,
+    "discriminator stands still": discriminator_stands_still,
+    "generator stands still": generator_stands_still,
     "dead output": dead_output,
     "mode collapse": mode_collapse,
     "exploding gradients": exploding_gradients,
@@ -189,6 +249,7 @@ MONITORS: dict[str, Monitor] = {
     "vanishing gradients": vanishing_gradients,
     "discriminator too strong": discriminator_too_strong,
     "discriminator too weak": discriminator_too_weak,
+    "leaking augmentation": leaking_augmentation,
     "memorising": memorising,
     "oscillation": oscillation,
     "checkerboard": checkerboard,
@@ -205,11 +266,47 @@ def findings(history: History) -> dict[str, str]:
     return {name: words for name, words in found.items() if words}
 
 
+def beforehand(count: int, diversity: float, levels: tuple[int, int], batch: int) -> dict[str, str]:
+    """What can be said before the start of a run on pictures, by monitor; see those below."""
+    found = {
+        "too few pictures": too_few(count),
+        "pictures alike": pictures_alike(diversity),
+        "wrong range": wrong_range(*levels),
+        "small batch": small_batch(batch),
+    }
+    return {name: words for name, words in found.items() if words}
+
+
 def pictures_alike(diversity: float) -> str | None:
     """A word before the start of a run on pictures that hardly differ; `diversity` is their mean distance."""
     if diversity > 1e-3:
         return None
     return "The pictures are all the same: there is nothing to learn from them but that one. Is it the right folder?"
+
+
+def wrong_range(low: int, high: int) -> str | None:
+    """A word before the start of a run on pictures that use next to none of the levels there are.
+
+    Args:
+        low: the darkest level of the pictures, 0 to 255, its rarest thousandth left out.
+        high: the brightest, likewise.
+    """
+    if high - low >= 16:
+        return None
+    return (
+        f"The pictures use only the levels {low} to {high} of 0 to 255: they look all but flat. Were values from 0 to "
+        "1 saved as if they went to 255?"
+    )
+
+
+def small_batch(size: int) -> str | None:
+    """A word before the start of a run on very small batches."""
+    if size >= 8:
+        return None
+    return (
+        f"A batch of {size} is very small: gradients and batch statistics are mostly noise. Try batch_size=32 or more, "
+        "or learning rates a few times lower."
+    )
 
 
 def too_few(count: int) -> str | None:

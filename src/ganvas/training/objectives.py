@@ -1,71 +1,24 @@
 """What each family optimises: a list of phases, each one optimiser step.
 
 Shapes: N samples of this process, Z latent size. Real samples are [N, ...] as the networks take them, or a list of
-such tensors (a pyramid); losses are [N], their mean is taken in the loop.
+such tensors (a pyramid); losses are [N], their mean is taken in the loop. Where samples are judged in packs, N counts
+packs in all that follows from their logits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from ganvas import augment, losses
 from ganvas.config import RunConfig
+from ganvas.layers import packed
 from ganvas.models import Architecture, latent_size
-from ganvas.training.draws import Draws
-from ganvas.training.remedies import Controls
+from ganvas.training.phases import Objective, Phase, Samples, Stats, Step
+from ganvas.training.repaint import style
 from ganvas.training.schedules import cosine, instance_noise, penalty_rule, warm_up
-
-Stats = dict[str, Tensor]
-Samples = Any  # Tensor [N, ...], or a list of them
-
-
-@dataclass(frozen=True)
-class Step:
-    """What a loss may look at: the networks by role, one batch, random numbers, and where the run stands.
-
-    `memory` holds tensors that a loss carries from step to step, such as a history of fakes; a loss replaces
-    entries by new tensors, and they are part of every checkpoint. `scratch` lives for this step alone: what one
-    phase has worked out already and a later one can use.
-    """
-
-    networks: Mapping[str, nn.Module]
-    batch: Mapping[str, Any]  # "real", and "labels" [N] where there are any
-    draws: Draws
-    index: int  # steps so far
-    progress: float  # share of the run, 0 to 1
-    memory: dict[str, Tensor]
-    controls: Controls = field(default_factory=Controls)  # what remedies have turned
-    scratch: dict[str, Any] = field(default_factory=dict)
-
-
-Loss = Callable[[Step], tuple[Tensor, Stats]]
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One optimiser step: whose side it is on, the networks it moves, the loss per sample, and how often.
-
-    The statistics that a loss returns are [N] or scalars; the loop averages them.
-    """
-
-    name: str
-    player: Literal["generator", "discriminator"]
-    trains: tuple[str, ...]
-    loss: Loss
-    every: int = 1
-
-
-@dataclass(frozen=True)
-class Objective:
-    """The phases of a step in their order, and the memory they begin with."""
-
-    phases: tuple[Phase, ...]
-    memory: dict[str, Tensor] = field(default_factory=dict)
 
 
 def gan(config: RunConfig, architecture: Architecture) -> Objective:
@@ -87,6 +40,8 @@ class Game:
         self.settings, self.augment, self.architecture = config.loss, config.augment, architecture
         self.asked_policy = augment.names(config.augment.policy)
         self.adversarial = losses.adversarial(config.loss.adversarial)
+        self.pack = config.variety.pack
+        self.alone = architecture.independent and config.variety.together == 1
         self.discriminator_every = config.balance.generator_steps
 
     def discriminator_loss(self, step: Step) -> tuple[Tensor, Stats]:
@@ -139,27 +94,31 @@ class Game:
         return _each(samples, lambda x: x + spread * step.draws.normal(f"noise/{side}", *x.shape[1:]))
 
     def judge(self, step: Step, real: Samples, fake: Samples) -> tuple[Tensor, Tensor]:
-        """Logits of real and fake [N] each; in one pass where the discriminator judges each sample by itself."""
-        if not self.architecture.independent or isinstance(real, list) or self.policy(step, real):
+        """Logits of real and fake, each [N]; in one pass where the discriminator judges each sample by itself."""
+        if not self.alone or isinstance(real, list) or self.policy(step, real):
             return self.logits(step, real, "real"), self.logits(step, fake, "fake")
         both = step.networks["discriminator"](torch.cat([real, fake]))
         return both[: len(real)], both[len(real) :]
 
     def logits(self, step: Step, samples: Samples, side: str) -> Tensor:
-        """Logits [N] of samples, augmented first if the run does so."""
+        """Logits of samples, augmented first if the run does so: [N], or one for every pack."""
         policy = self.policy(step, samples)
         if policy:
             draws = step.draws.uniform(f"augment/{side}", augment.DRAWS)
-            strength = max(self.augment.strength if self.asked_policy else 0.0, step.controls.augment)
-            samples = augment.augment(samples, draws, policy, strength)
-        logits: Tensor = step.networks["discriminator"](samples)
-        return logits
+            samples = augment.augment(samples, draws, policy, self.strength(step))
+        return judged(step.networks["discriminator"], samples, self.pack)
+
+    def strength(self, step: Step) -> float:
+        """Strength of augmentation: as asked for, or as a remedy wants it."""
+        if self.asked_policy:
+            return self.augment.strength * step.controls.asked_augment
+        return step.controls.augment
 
     def policy(self, step: Step, samples: Samples) -> tuple[str, ...]:
         """The augmentations of this step: those asked for, or all that suit pictures while a remedy wants some."""
-        if isinstance(samples, list) or samples.ndim != 4:
+        if isinstance(samples, list) or samples.ndim != 4 or not self.strength(step):
             return ()
-        if self.asked_policy or not step.controls.augment:
+        if self.asked_policy:
             return self.asked_policy
         return ("translation", "cutout") if samples.shape[1] == 1 else ("translation", "colour", "cutout")
 
@@ -203,14 +162,21 @@ class Game:
         return {name: weights[name] * value for name, value in due.items()}
 
     def between(self, step: Step, real: Samples, fake: Samples) -> Tensor:
-        """The WGAN-GP penalty [N] at points drawn between real and generated samples, one share per sample."""
+        """The WGAN-GP penalty at points between real and generated samples, one share for what is judged as one."""
         share = step.draws.uniform("between", 1)
+        share = share[: len(share) // self.pack].repeat(self.pack, 1)
         mixed = [
             (r.detach() + share.view(-1, *[1] * (r.ndim - 1)) * (f.detach() - r.detach())).requires_grad_()
             for r, f in zip(losses.levels(real), losses.levels(fake), strict=True)
         ]
         points = mixed if isinstance(real, list) else mixed[0]
-        return losses.unit_gradient(step.networks["discriminator"](points), points)
+        return losses.unit_gradient(judged(step.networks["discriminator"], points, self.pack), points)
+
+
+def judged(discriminator: nn.Module, samples: Samples, pack: int) -> Tensor:
+    """Logits [N / pack] of samples [N, ...] that a discriminator sees in packs."""
+    logits: Tensor = discriminator(_each(samples, lambda x: packed(x, pack)))
+    return logits
 
 
 def _each(samples: Samples, change: Callable[[Tensor], Tensor]) -> Samples:
@@ -239,4 +205,4 @@ def vae(config: RunConfig, architecture: Architecture) -> Objective:
     return Objective((Phase("autoencoder", "generator", ("encoder", "decoder"), loss),))
 
 
-OBJECTIVES: dict[str, Callable[[RunConfig, Architecture], Objective]] = {"gan": gan, "vae": vae}
+OBJECTIVES: dict[str, Callable[[RunConfig, Architecture], Objective]] = {"gan": gan, "vae": vae, "style": style}

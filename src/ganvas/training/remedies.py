@@ -29,6 +29,7 @@ class Controls:
     penalty: float = 1.0
     hold_above: float = 1.0  # hold the discriminator still while it wins more often than this
     augment: float = 0.0  # strength of augmentation that the run itself does not ask for
+    asked_augment: float = 1.0  # of the strength that it does ask for
 
 
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -38,6 +39,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "penalty": (1 / 8, 64.0),
     "hold_above": (0.8, 1.0),
     "augment": (0.0, 1.0),
+    "asked_augment": (0.0, 1.0),
 }
 
 
@@ -57,6 +59,9 @@ class Change:
         return replace(controls, **{self.control: min(high, max(low, value))})
 
 
+EASED = Change("learning_rate", 1 / 2, "what was well once may go well again with smaller steps")
+MUCH_SLOWER_DISCRIMINATOR = Change("discriminator_lr", 1 / 32, "its steps must be many times smaller")
+MUCH_SLOWER_GENERATOR = Change("generator_lr", 1 / 32, "its steps must be many times smaller")
 SLOWER = Change("learning_rate", 1 / 4, "smaller steps keep both players together")
 SLOWER_DISCRIMINATOR = Change("discriminator_lr", 1 / 4, "a slower discriminator lets the generator catch up")
 SLOWER_GENERATOR = Change("generator_lr", 1 / 4, "a slower generator keeps to what the discriminator has seen")
@@ -66,10 +71,15 @@ HELD = Change(
 SMOOTHER = Change("penalty", 4.0, "a stronger gradient penalty keeps the discriminator smooth")
 SHARPER = Change("penalty", 1 / 4, "a weaker gradient penalty lets the discriminator see more")
 PLAINER = Change("augment", -0.25, "the discriminator has long not taken unseen pictures for generated ones")
+UNVARIED = Change("asked_augment", 0.0, "without augmentation there is nothing to leak")
 VARIED = Change("augment", 0.25, "a discriminator that sees every picture changed cannot learn them by heart")
 
 # For each monitor: what to try, in this order; each change comes on top of those before.
 ANSWERS: dict[str, tuple[Change, ...]] = {
+    "discriminator too fast": (MUCH_SLOWER_DISCRIMINATOR, SLOWER_DISCRIMINATOR),
+    "generator too fast": (MUCH_SLOWER_GENERATOR, SLOWER_GENERATOR),
+    "discriminator stands still": (EASED, SMOOTHER),
+    "generator stands still": (EASED, SMOOTHER),
     "mode collapse": (SLOWER, SMOOTHER, SLOWER, SLOWER_GENERATOR, SMOOTHER),
     "dead output": (SLOWER, SLOWER, SMOOTHER, SLOWER_GENERATOR),
     "not finite": (SLOWER, SLOWER, SLOWER),
@@ -78,12 +88,17 @@ ANSWERS: dict[str, tuple[Change, ...]] = {
     "vanishing gradients": (SLOWER, SMOOTHER, HELD, SLOWER_DISCRIMINATOR),
     "discriminator too strong": (SMOOTHER, SLOWER_DISCRIMINATOR, HELD, SLOWER_DISCRIMINATOR, SMOOTHER),
     "discriminator too weak": (SHARPER, SLOWER_GENERATOR, SHARPER, SLOWER_GENERATOR),
+    "leaking augmentation": (UNVARIED,),
     "memorising": (VARIED, VARIED, VARIED, VARIED),
     "oscillation": (SLOWER_GENERATOR, SLOWER_DISCRIMINATOR),
 }
 # What has happened to these cannot be trained away: the run also goes back to its best checkpoint, or, where it has
 # never been well, begins again with new networks.
-GOES_BACK = ("mode collapse", "dead output", "not finite", "divergence")
+STANDS_STILL = ("discriminator stands still", "generator stands still")
+GOES_BACK = (
+    "mode collapse", "dead output", "not finite", "divergence", "discriminator too fast", "generator too fast",
+    *STANDS_STILL,
+)  # fmt: skip
 MOST_RETURNS = 4
 SETTINGS = {
     "learning_rate": "a lower optimiser.generator_lr and optimiser.discriminator_lr",
@@ -92,6 +107,7 @@ SETTINGS = {
     "penalty": "another loss.r1",
     "hold_above": "balance.skip_above=0.9",
     "augment": "augment.policy=translation,cutout",
+    "asked_augment": "augment.policy=none or a lower augment.strength",
 }
 
 
@@ -101,7 +117,8 @@ def possible_controls(config: RunConfig, architecture: Architecture, pictures: b
     if architecture.objective == "gan":
         possible |= {"discriminator_lr", "hold_above"}
         possible |= {"penalty"} if architecture.independent else set()
-        possible |= {"augment"} if pictures and not config.augment.policy.replace("none", "") else set()
+        asked = config.augment.policy.replace("none", "")
+        possible |= {"asked_augment" if asked else "augment"} if pictures else set()
     return possible
 
 
@@ -139,12 +156,13 @@ class Care:
         self.said |= dict.fromkeys(findings, 2 * CALM)
         return fresh
 
-    def treat(self, findings: Mapping[str, str], possible: Collection[str]) -> Change | None:
+    def treat(self, findings: Mapping[str, str], possible: Collection[str], was_well: bool = False) -> Change | None:
         """The change that is made now, if any: already in `controls`.
 
         Args:
             findings: sentences by monitor, the gravest first.
             possible: controls that mean something in this run.
+            was_well: whether the run has been well: then what it goes back for is first met with a small change.
         """
         fault = next((name for name in findings if name in ANSWERS), "")
         if self.wait > 0:
@@ -158,7 +176,8 @@ class Care:
         if fault != self.fault:
             self.fault, self.tried = fault, 0
         self.calm = 0
-        for change in ANSWERS[fault][self.tried :]:
+        changes = ((EASED,) if was_well and fault in GOES_BACK else ()) + ANSWERS[fault]
+        for change in changes[self.tried :]:
             self.tried += 1
             after = change.apply(self.controls)
             if after != self.controls and change.control in possible:

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -18,7 +19,9 @@ from ganvas import models
 from ganvas.config import RunConfig
 from ganvas.data.source import Dataset
 from ganvas.errors import BadSetting
+from ganvas.style.precision import half_is_faster
 from ganvas.training.engine import Engine
+from ganvas.training.repaint import read_style
 from ganvas.training.schedules import penalty_rule
 from ganvas.training.state import State
 from ganvas.training.step import Stepper
@@ -28,7 +31,7 @@ LIMITS = {"small": 32, "medium": 64, "large": 128}  # pixels along a side that `
 MEASURE_SECONDS = 1.0  # per number of threads
 SHEETS = 16  # sample sheets of a run
 CHECKUPS = 32
-CHECKUP_STEPS = 30  # a checkup costs about as much as a step: fewer than one in thirty
+CHECKUP_STEPS = 70  # at least so many between checkups: one costs about two steps, and all of them less than 3 %
 MARGIN = 0.95  # of the minutes asked for; the rest is for sheets and saves
 REPORT_SECONDS = 3.0  # to write the report
 
@@ -82,6 +85,11 @@ def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
             f"batch_size is {config.batch_size}, but {dataset.name} holds only {len(dataset.samples)} samples; "
             f"try --set batch_size={max(2, len(dataset.samples) // 2)}."
         )
+    if config.batch_size % config.variety.together:
+        raise BadSetting(
+            f"batch_size is {config.batch_size}, but variety.pack and variety.deviation look at "
+            f"{config.variety.together} samples together; make it a multiple of that."
+        )
     pixels = 1
     if dataset.is_pictures:
         channels, height, width = dataset.shape
@@ -93,6 +101,8 @@ def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
     if r1 is None:
         r1 = penalty_rule(pixels) if penalised and config.loss.adversarial != "wasserstein" else 0.0
     r2 = config.loss.r2 if config.loss.r2 is not None else r1
+    if models.load(config.model).objective == "style":
+        config = with_style(config)
     network = models.network_config(config).model_dump(mode="json")
     config = config.but(loss={"r1": r1, "r2": r2}, network=network, steady={"held_out": held_out(config, dataset)})
     models.load(config.model).check(config)
@@ -102,6 +112,19 @@ def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
 def usual_batch(count: int) -> int:
     """The samples in a step where nobody says: 64, or the largest power of two that a small collection fills."""
     return min(USUAL_BATCH, 1 << (count.bit_length() - 1))
+
+
+def with_style(config: RunConfig) -> RunConfig:
+    """The config with what follows from its style picture and from the processor."""
+    models.load(config.model).check(config)
+    half = config.style.bfloat16
+    return config.but(
+        style={
+            "picture": str(Path(config.style.picture or "").absolute()),
+            "key": read_style(config.style.picture or "")[1],
+            "bfloat16": half_is_faster() if half is None else half,
+        }
+    )
 
 
 def held_out(config: RunConfig, dataset: Dataset) -> int:

@@ -1,6 +1,6 @@
-"""From latents to samples a person can look at, each a function of (seed, number) alone.
+"""From latents, or held-out pictures, to samples a person can look at, each a function of (seed, number) alone.
 
-Shapes: N samples, Z latent size.
+Shapes: N samples, Z latent size, C channels, H height, W width.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from ganvas import images
-from ganvas.data.stream import Scaling
+from ganvas.data.source import Dataset
+from ganvas.data.stream import Scaling, unseen
 from ganvas.errors import BadSetting
-from ganvas.layers import recompute_statistics
+from ganvas.layers import batch_norms, recompute_statistics
 from ganvas.models import latent_size
 from ganvas.training.draws import generator
+from ganvas.training.state import State
 
 BLOCK = 64  # pictures made at once: always whole blocks, so that one does not depend on how many are asked for
 POINT_BLOCK = 1024  # the same for points
@@ -41,6 +43,20 @@ def latents(count: int, size: int, *, seed: int, first: int = 0, truncation: flo
     return rows if truncation is None else truncate(rows, truncation)
 
 
+def inputs(state: State, dataset: Dataset, count: int) -> np.ndarray:
+    """What a run's fixed samples are made of, the same whenever it is looked at.
+
+    Returns:
+        Latents [N, Z]; for a network that takes pictures, held-out ones [N, C, H, W] in [-1, 1], at most `count`.
+    """
+    config, architecture = state.config, state.architecture
+    if architecture.takes == "latents":
+        return latents(count, latent_size(state.averages[architecture.sampler]), seed=config.seed)
+    pictures = unseen(dataset, config.steady.held_out or 0, config.seed, count)
+    signed: np.ndarray = images.to_signed(torch.from_numpy(pictures)).numpy()
+    return signed
+
+
 def truncate(rows: np.ndarray, limit: float) -> np.ndarray:
     """Normal values moved into +- limit by their rank, which is how a truncated normal is drawn.
 
@@ -61,9 +77,10 @@ def truncate(rows: np.ndarray, limit: float) -> np.ndarray:
 @torch.no_grad()
 def settle(network: nn.Module, seed: int, device: torch.device, blocks: int = SETTLING) -> None:
     """Give averaged weights the batch statistics that belong to them, and switch to evaluation."""
-    shape = (blocks * BLOCK, latent_size(network))
-    rows = torch.from_numpy(generator(seed, "settle").standard_normal(shape, np.float32))
-    recompute_statistics(network, torch.split(rows.to(device), BLOCK))
+    if batch_norms(network):
+        shape = (blocks * BLOCK, latent_size(network))
+        rows = torch.from_numpy(generator(seed, "settle").standard_normal(shape, np.float32))
+        recompute_statistics(network, torch.split(rows.to(device), BLOCK))
     network.eval()
 
 
@@ -85,8 +102,8 @@ def draw(network: nn.Module, rows: np.ndarray, scaling: Scaling | None) -> np.nd
     """Samples of a settled network.
 
     Args:
-        network: maps latents [N, Z] to samples.
-        rows: latents [N, Z].
+        network: maps rows to samples.
+        rows: latents [N, Z], or pictures [N, C, H, W].
         scaling: of 2-D sets; None for pictures.
 
     Returns:
@@ -97,7 +114,7 @@ def draw(network: nn.Module, rows: np.ndarray, scaling: Scaling | None) -> np.nd
     made: list[np.ndarray] = []
     for start in range(0, len(rows), size):
         block = rows[start : start + size]
-        padded = np.zeros((size, rows.shape[1]), np.float32)
+        padded = np.zeros((size, *rows.shape[1:]), np.float32)
         padded[: len(block)] = block
         output = network(torch.from_numpy(padded).to(device))
         largest: Tensor = output[-1] if isinstance(output, list) else output

@@ -14,7 +14,8 @@ from ganvas import models
 from ganvas.config import RunConfig
 from ganvas.training.balance import Balance
 from ganvas.training.engine import Engine
-from ganvas.training.objectives import OBJECTIVES, Phase
+from ganvas.training.objectives import OBJECTIVES
+from ganvas.training.phases import Phase
 from ganvas.training.remedies import Care
 from ganvas.training.vitals import Vitals
 
@@ -48,6 +49,7 @@ class State:
         self.averaged_weights = _side_by_side([(a.parameters(), n.parameters()) for a, n in pairs])
         self.averaged_buffers = _side_by_side([(a.buffers(), n.buffers()) for a, n in pairs])
         self._buffers = list(self.networks.buffers())
+        self.lengths = self.weight_lengths()  # before any step: what growth is measured by
         self.optimisers = {phase.name: self._optimiser(phase, config) for phase in self.phases}
         self.balance = Balance(config.balance)
         self.meter = Meter(self.device)
@@ -75,6 +77,16 @@ class State:
             optimiser.state.clear()
         self.balance.strength = 0.5
         self.history, self.best = [], None
+
+    def weight_lengths(self) -> dict[str, float]:
+        """Length of all weights that each player moves, as one vector."""
+        found: dict[str, float] = {}
+        for player in {phase.player for phase in self.phases}:
+            weights: list[Tensor] = []
+            for phase in self.phases:
+                weights += self.weights[phase.name].values() if phase.player == player else ()
+            found[player] = float(torch.stack(torch._foreach_norm(weights)).detach().norm())
+        return found
 
     def _trained(self, phase: Phase) -> dict[str, nn.Parameter]:
         """The weights that a phase moves, by name."""

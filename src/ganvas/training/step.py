@@ -11,7 +11,7 @@ from ganvas.data.stream import Stream
 from ganvas.training import schedules
 from ganvas.training.draws import Draws
 from ganvas.training.engine import Engine
-from ganvas.training.objectives import Phase, Step
+from ganvas.training.phases import Phase, Step
 from ganvas.training.state import State
 
 

@@ -24,6 +24,11 @@ class Vitals:
     strength: float | None = None  # share of real samples ranked above fakes, since the last report
     discriminator_gradient: float | None = None
     generator_gradient: float | None = None
+    discriminator_step: float | None = None  # length of its latest step, as a share of the length of its weights
+    generator_step: float | None = None
+    discriminator_growth: float | None = None  # length of its weights, against that before the first step
+    generator_growth: float | None = None
+    leak: float | None = None  # distance of samples to augmented real ones, over that to real ones as they are
     skipped: float = 0.0
 
     def told(self, stats: Mapping[str, float]) -> Vitals:

@@ -1,0 +1,194 @@
+"""A network that learns one style: its lesson, its run, what it paints, its export."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganvas import api, presets, stylists
+from ganvas.config import RunConfig, changed
+from ganvas.data import crops
+from ganvas.data.source import open_source
+from ganvas.errors import BadSetting, RunError, SourceError
+from ganvas.events import Finished, Samples, Score
+from ganvas.style import losses
+from ganvas.training import repaint, sampler
+from ganvas.training.checkup import Viewer
+from tiny import BATCH, advance, fresh, make_pictures, style_picture, tiny_config
+
+QUICK = {
+    "data.resolution": "32", "data.crops": 24, "threads": 1, "batch_size": 4, "network.width": 2, "network.blocks": 1,
+    "style.pixels": 32, "style.bfloat16": False, "save.samples": 4,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of ten steps, finished."""
+    path = tmp_path_factory.mktemp("stylist") / "run"
+    events = list(stylists.training(style_picture(), path, settings=QUICK | {"total_images": 40}))
+    return path, events
+
+
+def test_a_run_tells_of_its_style_and_shows_held_out_photographs_repainted(run):
+    _, events = run
+    assert isinstance(events[-1], Finished)
+    assert events[-1].complete
+    scores = [event for event in events if isinstance(event, Score)]
+    assert scores
+    assert set(scores[0].scores) == {"content", "style"}
+    sheets = [event for event in events if isinstance(event, Samples)]
+    assert sheets[0].samples.shape[1:] == (32, 32, 3)
+    assert not np.array_equal(sheets[0].samples, sheets[-1].samples)
+
+
+def test_learning_lowers_the_loss_on_photographs_it_does_not_train_on(tmp_path):
+    settings = QUICK | {"total_images": 400, "network.width": 4, "steady.held_out": 4}
+    events = list(stylists.training(style_picture(), tmp_path / "run", settings=settings))
+    losses_seen = [event.loss for event in events if isinstance(event, Score)]
+    assert losses_seen[-1] < 0.9 * losses_seen[0]  # from 30 steps to 100
+
+
+def test_stopping_and_going_on_gives_the_same_network(run, tmp_path):
+    path, _ = run
+    training = stylists.training(style_picture(), tmp_path / "run", settings=QUICK | {"total_images": 40})
+    for event in training:
+        if event.images_seen >= 12:
+            training.stop()
+    list(api.resume(tmp_path / "run"))
+    one, other = (api.load(p).state.tensors() for p in (path, tmp_path / "run"))
+    assert all(torch.equal(one[name], other[name]) for name in one.keys() | other.keys())
+
+
+def test_content_is_the_same_whether_remembered_or_not():
+    dataset = make_pictures(channels=3)
+    config = tiny_config("stylise", dataset)
+    one = advance(config, dataset, fresh(config, dataset), 14)
+    forgetful = fresh(config, dataset)
+    forgetful.phases[0].loss.__self__.repeats = False
+    other = advance(config, dataset, forgetful, 14)
+    assert one.phases[0].loss.__self__.kept
+    assert not forgetful.phases[0].loss.__self__.kept
+    for name, tensor in one.tensors().items():
+        assert torch.equal(tensor, other.tensors()[name]), name
+
+
+def test_the_distance_is_that_of_gram_matrices_by_hand():
+    config = tiny_config("stylise")
+    manner = repaint.manner(config.style, torch.device("cpu"))
+    picture = torch.rand(1, 3, 24, 24) * 2 - 1
+    features = manner.features(picture)
+    parts = []
+    for name in repaint.STYLE_LAYERS:
+        rows = features[name][0].flatten(1).double()
+        gram, target = rows @ rows.T / rows.shape[1], manner.target[name].moments.second.double()
+        parts.append(((gram - target) ** 2).mean())
+    torch.testing.assert_close(manner.distance(features).double(), torch.stack(parts).mean(), atol=1e-5, rtol=1e-4)
+
+
+def test_the_style_picture_itself_is_at_no_distance():
+    config = tiny_config("stylise")
+    manner = repaint.manner(config.style, torch.device("cpu"))
+    picture = torch.from_numpy(np.asarray(Image.open(style_picture())).copy()).permute(2, 0, 1)[None] / 127.5 - 1
+    _, parts = manner.loss(picture, manner.content(picture)[None].float())
+    assert float(parts["style"]) < 1e-6
+    assert float(parts["content"]) < 1e-5
+    assert float(losses.total_variation(picture)) > 0
+
+
+def test_checkups_look_at_pictures_that_are_kept_apart():
+    dataset = make_pictures(channels=3, count=120)
+    config = tiny_config("stylise", dataset)
+    assert config.steady.held_out == 6
+    state = fresh(config, dataset)
+    shown = sampler.inputs(state, dataset, 100)
+    assert shown.shape == (6, 3, 16, 16)
+    vitals, scores = Viewer(config, dataset, 12 * BATCH).examine(state)
+    assert vitals.loss == pytest.approx(100 * scores["style"] + scores["content"], rel=0.2)
+
+
+def test_paintings_have_the_size_of_the_photograph(run):
+    stylist = stylists.load(run[0])
+    for height, width in ((1, 1), (1, 40), (17, 33), (64, 48)):
+        photograph = np.random.default_rng(0).random((height, width, 3), np.float32)
+        painted = stylist.paint(photograph)
+        assert painted.shape == photograph.shape
+        assert painted.min() >= 0
+        assert painted.max() <= 1
+        assert np.array_equal(stylist.paint(photograph, 0), photograph)
+        half = stylist.paint(photograph, 0.5)
+        np.testing.assert_allclose(half, (painted + photograph) / 2, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_exported_network_equals_torchs(run, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    stylist = stylists.load(run[0])
+    assert stylist.export(tmp_path / "network.onnx") < 1e-4
+    session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
+    for height, width in ((16, 16), (61, 97), (200, 33)):
+        photograph = np.random.default_rng(1).random((height, width, 3), np.float32)
+        (made,) = session.run(None, {"pictures": photograph.transpose(2, 0, 1)[None]})
+        np.testing.assert_allclose(made[0].transpose(1, 2, 0), stylist.paint(photograph), atol=1e-4)
+
+
+def test_a_run_that_repaints_draws_no_samples_and_others_do_not_repaint(run, tmp_path):
+    with pytest.raises(RunError, match=r"repaints pictures: ganvas style PHOTO --with"):
+        api.load(run[0]).sample(1)
+    settings = {"total_images": 32, "batch_size": 16, "threads": 1, "network.width": 4}
+    api.train("digits", tmp_path / "gan", settings=settings).run()
+    with pytest.raises(RunError, match=r"makes pictures out of nothing; .* ganvas style-train"):
+        stylists.load(tmp_path / "gan")
+
+
+def test_a_style_that_cannot_be_read_is_told_in_one_line(tmp_path):
+    with pytest.raises(BadSetting, match=r"the style picture .*nowhere\.png cannot be used: unreadable \(No such file"):
+        list(stylists.training(tmp_path / "nowhere.png", tmp_path / "run", settings=QUICK | {"total_images": 8}))
+    assert not (tmp_path / "run" / "config.json").exists()
+    with pytest.raises(BadSetting, match=r"stylise needs the picture to learn the style of: ganvas style-train"):
+        list(api.train("photographs", tmp_path / "other", settings={"model": "stylise", "total_images": 64}))
+
+
+def test_another_style_picture_under_the_same_name_is_refused(tmp_path):
+    path = tmp_path / "style.png"
+    Image.fromarray(np.full((20, 20, 3), 90, np.uint8)).save(path)
+    list(stylists.training(path, tmp_path / "run", settings=QUICK | {"total_images": 8}))
+    Image.fromarray(np.full((20, 20, 3), 91, np.uint8)).save(path)
+    key = api.load(tmp_path / "run").run.resolved.style
+    with pytest.raises(BadSetting, match="is not the style picture that the run began with; restore it"):
+        repaint.manner.__wrapped__(key, torch.device("cpu"))
+
+
+def test_photographs_are_cut_from_what_is_carried():
+    data = RunConfig().data.but(resolution="48x64", crops=30)
+    dataset = open_source("photographs", data, limit=32)
+    assert dataset.samples.shape == (30, 48, 64, 3)
+    assert dataset.key == open_source("photographs", data, limit=32).key
+    assert dataset.samples.reshape(30, -1).std(1).min() > 1  # none is empty
+
+
+def test_missing_photographs_are_told_of(monkeypatch):
+    monkeypatch.setattr(crops, "PACKAGE", "scikit-picture")
+    with pytest.raises(SourceError, match=r"scikit-picture are not all there \(0 of 14\): pip install"):
+        crops.photographs()
+
+
+def test_crops_of_a_folder(tmp_path):
+    rng = np.random.default_rng(2)
+    for number in range(3):
+        Image.fromarray(rng.integers(0, 255, (70, 90, 3), np.uint8)).save(tmp_path / f"{number}.png")
+    data = RunConfig().data.but(resolution="32", crops=7)
+    assert open_source(str(tmp_path), data, limit=64).samples.shape == (7, 32, 32, 3)
+
+
+def test_pieces_smaller_than_asked_for_are_enlarged():
+    pieces = crops.cut([np.full((5, 9, 3), 7, np.uint8)], 16, 16, 3)
+    assert pieces.shape == (3, 16, 16, 3)
+    assert (pieces == 7).all()
+
+
+def test_the_preset_of_stylists_is_whole():
+    asked = changed(presets.stylise(), {"style.picture": style_picture()})
+    assert asked.model == "stylise"
+    assert asked.minutes == 30
