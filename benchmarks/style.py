@@ -102,7 +102,7 @@ def main() -> None:
     for content, style in ((c, s) for c in asked.contents for s in asked.styles if (c, s) not in done):
         paths = asked.folder / content, asked.folder / style
         artist, theirs = run_pastiche(*paths, asked.size, asked.steps)
-        config = classic(asked.precision, {"first_steps": 100, "steps": 150, "tolerance": 0.0})
+        config = classic(asked.precision, {"first_steps": 100, "steps": 50, "tolerance": 0.0})
         pictures = [to_unit(load_image(str(paths[0]), size=asked.size))]
         pictures.append(to_unit(load_image(str(paths[1]), pixels=pictures[0].shape[2] * pictures[0].shape[3])))
         ours = run_ganvas(artist, pictures, config, theirs["loss"])
