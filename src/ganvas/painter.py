@@ -75,7 +75,7 @@ class Stylization:
         try:
             for event in self._paint(photo):
                 if isinstance(event, Preview) and preview is not None:
-                    photos.write(preview, Photo(event.picture))
+                    photos.write(preview, Photo(event.picture.clip(0, 1)))
                 if isinstance(event, Painted):
                     self._finish(photo, event)
                 yield event
@@ -88,7 +88,7 @@ class Stylization:
         if config.strength == 0:
             yield Painted(step=0, picture=photo.pixels, complete=True, reason="strength is 0", losses={}, seconds=0.0)
             return
-        network = backbone(config.backbone, padding=config.padding, pooling=config.pooling)
+        network = backbone(config.backbone, padding=config.padding, pooling=config.pooling, precision=config.precision)
         content = as_tensor(photo.seen())
         sources = []
         for style, weight, mask in zip(self.styles, self.style_weights, self.masks, strict=True):

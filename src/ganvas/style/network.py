@@ -25,6 +25,7 @@ from ganvas.style.convolution import RectifiedConvolution
 
 Padding = Literal["replicate", "reflect", "zeros"]
 Pooling = Literal["max", "average"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 CARRIED, TORCHVISION = "vgg19", "torchvision:vgg19"
 LAYERS = tuple(f"relu{block}_{n}" for block, count in enumerate(vgg.BLOCKS, 1) for n in range(1, count + 1))
@@ -93,7 +94,8 @@ class Backbone(nn.Module):
     """The network with its weights frozen, and each layer brought to a root mean square near 1.
 
     Convolution, rectifier and pooling all commute with positive factors, so the constants are folded into the weights
-    and cost nothing. Weights move by `.to(device)` and `.double()` as those of any module.
+    and cost nothing. Weights move by `.to(device)`, `.double()`, `.bfloat16()` as those of any module; features come in
+    the precision of the pictures.
 
     Args:
         name: as `backbone` takes it, kept with statistics that were measured with it.
@@ -103,8 +105,6 @@ class Backbone(nn.Module):
         padding: of every convolution at the picture's border: its edge repeated, mirrored, or the mean colour.
         pooling: between blocks.
     """
-
-    mean: Tensor
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class Backbone(nn.Module):
             convolution.bias = nn.Parameter(bias / after)
             convolutions.append(convolution)
         self.convolutions = nn.ModuleList(convolutions)
-        self.register_buffer("mean", torch.tensor(entry.mean).view(1, 3, 1, 1))
+        self.mean = entry.mean
         self.eval().requires_grad_(False)
 
     def features(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
@@ -149,7 +149,8 @@ class Backbone(nn.Module):
         check_layers(wanted)
         check_shape(images, "N 3 H W", "images")
         found: dict[str, Tensor] = {}
-        x = (images - self.mean).contiguous(memory_format=torch.channels_last)
+        x = images - images.new_tensor(self.mean).view(1, 3, 1, 1)
+        x = x.to(next(self.parameters()).dtype, memory_format=torch.channels_last)
         for name, convolution in zip(LAYERS, self.convolutions, strict=True):
             if len(found) == len(set(wanted)):
                 break
@@ -157,7 +158,7 @@ class Backbone(nn.Module):
                 x = self._pool(x)
             x = convolution(x)
             if name in wanted:
-                found[name] = x
+                found[name] = x.to(images.dtype)
         return found
 
     def _pool(self, x: Tensor) -> Tensor:
@@ -177,7 +178,13 @@ NOISE_RMS = (
 )  # fmt: skip
 
 
-def backbone(name: str = CARRIED, *, padding: Padding = "replicate", pooling: Pooling = "max") -> Backbone:
+def backbone(
+    name: str = CARRIED,
+    *,
+    padding: Padding = "replicate",
+    pooling: Pooling = "max",
+    precision: Precision = "float32",
+) -> Backbone:
     """A network by name.
 
     Args:
@@ -186,10 +193,23 @@ def backbone(name: str = CARRIED, *, padding: Padding = "replicate", pooling: Po
             entry=original for weights that expect blue, green, red in 0-255.
         padding: of every convolution at the picture's border.
         pooling: between blocks.
+        precision: of what is computed inside; auto takes bfloat16 where the processor multiplies it faster.
 
     Raises:
         UserError: when the weights cannot be had, or are of another network.
     """
+    narrow = precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16())
+    network = _built(name, padding, pooling)
+    return network.bfloat16() if narrow else network
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for products of bfloat16, at twice the speed of float32 or more."""
+    asks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(ask() for ask in asks if ask is not None)
+
+
+def _built(name: str, padding: Padding, pooling: Pooling) -> Backbone:
     if name == CARRIED:
         return Backbone(name, vgg.convolutions(), ORIGINAL, PHOTOS_RMS, padding, pooling)
     if name == TORCHVISION:

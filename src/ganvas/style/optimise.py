@@ -63,7 +63,7 @@ def sizes(config: StyleConfig, height: int, width: int) -> list[tuple[int, int]]
     """Height and width of each scale, the painting's own last.
 
     >>> sizes(StyleConfig(size=512), 768, 1024)
-    [(96, 128), (192, 256), (384, 512)]
+    [(48, 64), (96, 128), (192, 256), (384, 512)]
     """
     longest = max(height, width)
     side = float(min(config.size or longest, longest))
@@ -71,7 +71,7 @@ def sizes(config: StyleConfig, height: int, width: int) -> list[tuple[int, int]]
     while True:
         found.append(scaled(height, width, side / longest))
         side /= config.scales.growth
-        if side < config.scales.smallest:
+        if round(side) < config.scales.smallest:
             return found[::-1]
 
 
@@ -248,5 +248,5 @@ class _Run:
 
 
 def as_array(picture: Tensor) -> np.ndarray:
-    """A picture [1, 3, H, W] as float32 [H, W, 3] in [0, 1]."""
-    return picture.detach()[0].float().clamp(0, 1).permute(1, 2, 0).cpu().contiguous().numpy()
+    """A picture [1, 3, H, W] as float32 [H, W, 3]."""
+    return picture.detach()[0].float().permute(1, 2, 0).cpu().contiguous().numpy()
