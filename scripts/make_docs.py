@@ -10,6 +10,7 @@ from pathlib import Path
 from ganvas import models
 from ganvas.config import describe
 from ganvas.presets import PRESETS
+from ganvas.style.config import StyleConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "ganvas"
@@ -27,6 +28,8 @@ def shown(default: object) -> str:
     """A default as it would be typed."""
     if default is None:
         return "worked out"
+    if isinstance(default, dict):
+        return f"`{','.join(f'{name}={value:g}' for name, value in default.items())}`"
     if isinstance(default, tuple | list):
         return f"`{','.join(map(str, default))}`"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
@@ -37,6 +40,7 @@ def settings() -> str:
     rows = (
         [f"`{name}`", takes, shown(default), text] for name, takes, default, text in describe() if name != "network"
     )
+    painting = ([f"`{name}`", takes, shown(default), text] for name, takes, default, text in describe(StyleConfig))
     presets = ([f"`{name}`", " ".join((make.__doc__ or "").split())] for name, make in PRESETS.items())
     return (
         f"# Settings\n\n{WRITTEN}\nOn the command line `--set NAME=VALUE`, in Python `settings={{NAME: VALUE}}`,\n"
@@ -44,6 +48,8 @@ def settings() -> str:
         "`--dry-run` prints it.\n"
         "Sizes of the networks, `network.*`, are in [architectures.md](architectures.md).\n\n"
         + table(["setting", "takes", "default", "what it does"], rows)
+        + "\n## Style transfer\n\nFor `ganvas style` and `ganvas.stylize`; see [style.md](style.md).\n\n"
+        + table(["setting", "takes", "default", "what it does"], painting)
         + "\n## Presets\n\n"
         + table(["preset", "what for"], presets)
     )

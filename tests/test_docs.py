@@ -37,7 +37,7 @@ def test_the_readme_names_commands():
 @pytest.mark.parametrize("line", commands())
 def test_every_command_of_the_readme_is_understood(line):
     asked = parse(shlex.split(line)[1:])
-    if hasattr(asked, "changes"):
+    if hasattr(asked, "source") and hasattr(asked, "changes"):
         from ganvas import presets
 
         presets.configure(asked.source, asked.preset, asked.changes())

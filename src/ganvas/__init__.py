@@ -3,6 +3,7 @@
     for event in ganvas.train("photos/", out="runs/photos", minutes=20):
         print(event)
     ganvas.load("runs/photos").sample(16, seed=0)
+    ganvas.stylize("photo.jpg", "painting.jpg", out="painted.jpg").run()
 
 Names are imported when first used, so that `import ganvas` and `ganvas --help` do not wait for torch.
 """
@@ -12,12 +13,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["RunConfig", "Trained", "Training", "UserError", "__version__", "evaluate", "load", "train"]
+__all__ = ["RunConfig", "Trained", "Training", "UserError", "__version__", "evaluate", "load", "stylize", "train"]
 
 if TYPE_CHECKING:
     from ganvas.api import Trained, Training, evaluate, load, train
     from ganvas.config import RunConfig
     from ganvas.errors import UserError
+    from ganvas.painter import stylize
 
 _HOMES = {
     "RunConfig": "ganvas.config",
@@ -27,6 +29,7 @@ _HOMES = {
     "evaluate": "ganvas.api",
     "load": "ganvas.api",
     "train": "ganvas.api",
+    "stylize": "ganvas.painter",
 }
 
 

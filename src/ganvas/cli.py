@@ -17,6 +17,7 @@ from ganvas.arguments import misunderstood, split_assignments
 from ganvas.commands.evaluate import Evaluate
 from ganvas.commands.lists import Doctor, ListSettings, Presets, Runs
 from ganvas.commands.sample import Sample
+from ganvas.commands.style import Style
 from ganvas.commands.stylist import StyleExport, StyleTrain
 from ganvas.commands.train import Prepare, Resume, Train
 from ganvas.commands.tune import Tune
@@ -24,7 +25,7 @@ from ganvas.errors import UnknownName, UserError
 
 COMMANDS: dict[str, type] = {
     "train": Train, "resume": Resume, "sample": Sample, "evaluate": Evaluate, "prepare": Prepare,
-    "style-train": StyleTrain, "style-export": StyleExport,
+    "style": Style, "style-train": StyleTrain, "style-export": StyleExport,
     "tune": Tune, "runs": Runs, "presets": Presets, "settings": ListSettings, "doctor": Doctor,
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -293,6 +293,9 @@ def _schema(settings: type[Settings]) -> dict[str, Any]:
     return properties
 
 
+Chosen = TypeVar("Chosen", bound=Settings)
+
+
 def parse_assignments(items: list[str]) -> dict[str, str]:
     """`["loss.r1=0.1"]` as `{"loss.r1": "0.1"}`.
 
@@ -308,16 +311,16 @@ def parse_assignments(items: list[str]) -> dict[str, str]:
     return pairs
 
 
-def nested(pairs: Mapping[str, Any]) -> dict[str, Any]:
+def nested(pairs: Mapping[str, Any], settings: type[Settings] = RunConfig) -> dict[str, Any]:
     """Dotted names as nested dictionaries: {"loss.r1": 1} becomes {"loss": {"r1": 1}}.
 
     Raises:
         UnknownName: for a name that is no setting; names under `network.` belong to the architecture.
     """
-    known = [name for name, *_ in describe()]
+    known = [name for name, *_ in describe(settings)]
     tree: dict[str, Any] = {}
     for dotted, value in pairs.items():
-        if dotted not in known and not dotted.startswith("network."):
+        if dotted not in known and not (settings is RunConfig and dotted.startswith("network.")):
             raise UnknownName("setting", dotted, known)
         *groups, leaf = dotted.split(".")
         branch = tree
@@ -327,20 +330,21 @@ def nested(pairs: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def changed(config: RunConfig, pairs: Mapping[str, Any]) -> RunConfig:
+def changed(config: Chosen, pairs: Mapping[str, Any]) -> Chosen:
     """The config with settings replaced by dotted name; text is read as the type of each setting.
 
     Raises:
         BadSetting, UnknownName: what was given, what is accepted.
     """
     tree = nested(
-        {name: None if value == "none" and name != "augment.policy" else value for name, value in pairs.items()}
+        {name: None if value == "none" and name != "augment.policy" else value for name, value in pairs.items()},
+        type(config),
     )
-    if "network" in tree:
+    if isinstance(config, RunConfig) and "network" in tree:
         if not isinstance(tree["network"], Mapping):
             raise BadSetting(f"network is a group of settings, got {tree['network']!r}; set one as network.NAME=VALUE.")
         tree["network"] = {**config.network, **tree["network"]}
-    result: RunConfig = checked(lambda: config.but(**tree))
+    result: Chosen = checked(lambda: config.but(**tree), settings=type(config))
     return result
 
 

@@ -1,4 +1,4 @@
-"""What a terminal shows of a run: a progress bar with time left, speed, losses and a word on health."""
+"""What a terminal shows of a run or a painting: a progress bar with time left, losses, and what to beware of."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from ganvas import events
 from ganvas.events import Event
+from ganvas.style import events as painting
+from ganvas.style.events import StyleEvent
 
 PLAIN_LINES = 20  # reports of a run whose output is no terminal
 
@@ -102,6 +104,69 @@ class Display:
     def _say(self, line: str) -> None:
         self.console.print(line, soft_wrap=True)
         sys.stderr.flush()
+
+
+class PaintingDisplay:
+    """Shows how a painting comes on; a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, name: str, console: Console | None = None):
+        self.name = name
+        self.console = console or Console(stderr=True, highlight=False)
+        self.printed = 0
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[words]}"), console=self.console,
+        )  # fmt: skip
+        self.task = self.bar.add_task(name, total=1.0, words="")
+
+    def __enter__(self) -> PaintingDisplay:
+        if self.console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.console.is_terminal:
+            self.bar.stop()
+
+    def show(self, stream: Iterable[StyleEvent]) -> painting.Painted:
+        """Show every event; the last one is returned."""
+        for event in stream:
+            match event:
+                case painting.Planned():
+                    way = " -> ".join(f"{width} x {height}" for height, width in event.sizes)
+                    self.say(f"{self.name}: {way} pixels, at most {sum(event.steps)} steps")
+                    if event.note:
+                        self.say(f"note: {event.note}.")
+                case painting.Stepped():
+                    self._stepped(event)
+                case painting.Recovered():
+                    self.say(f"[yellow]warning[/]: {event.message}")
+                case painting.Painted():
+                    return event
+        raise RuntimeError("the events of a painting ended without the last one")
+
+    def _stepped(self, event: painting.Stepped) -> None:
+        height, width = event.size
+        words = f"{duration(event.seconds_left)} left  {width} x {height}  loss {event.loss:.4g}"
+        if self.console.is_terminal:
+            self.bar.update(self.task, completed=event.share, words=words)
+        elif event.share * PLAIN_LINES >= self.printed + 1:
+            self.printed = int(event.share * PLAIN_LINES)
+            self.say(f"{event.step:>6} steps  {event.share:4.0%}  {words}")
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(line, soft_wrap=True)
+        sys.stderr.flush()
+
+
+def duration(seconds: float) -> str:
+    """Minutes and seconds, as 1:05 or 2:03:00."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def losses(stats: dict[str, float]) -> str:

@@ -59,12 +59,15 @@ class ListSettings:
 
     def __call__(self) -> int:
         """Print a table."""
-        from ganvas.config import describe
+        from ganvas.config import RunConfig, describe
+        from ganvas.style.config import StyleConfig
 
-        rows = [
-            [name, takes, "" if default is None else str(default), text] for name, takes, default, text in describe()
-        ]
-        print_table(["setting", "takes", "default", "what it does"], rows)
+        for title, settings in (("training", RunConfig), ("style transfer", StyleConfig)):
+            rows = [
+                [name, takes, "" if default is None else str(default), text]
+                for name, takes, default, text in describe(settings)
+            ]
+            print_table([title, "takes", "default", "what it does"], rows)
         return 0
 
 

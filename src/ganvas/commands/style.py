@@ -1,0 +1,108 @@
+"""`ganvas style`: a photograph painted in the manner of a painting."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from ganvas.commands.train import SETTINGS_HELP
+from ganvas.errors import BadSetting
+from ganvas.interrupts import Interrupts
+
+if TYPE_CHECKING:
+    from ganvas.painter import Stylization
+
+
+@dataclass
+class Style:
+    """Paint a photograph, or a folder of them, in the manner of one picture or several."""
+
+    content: tyro.conf.Positional[Path]
+    """The photograph, or a folder of photographs."""
+    styles: tyro.conf.Positional[tuple[Path, ...]]
+    """The picture whose style is taken, or several."""
+    out: Annotated[Path, tyro.conf.arg(metavar="FILE")]
+    """File to write (.jpg, .png, .tif, .webp); a folder for a folder of photographs."""
+    size: str | None = None
+    """Longest side in pixels; none keeps the photograph's. By default 512."""
+    strength: float | None = None
+    """0 is the photograph itself, 1 the style alone; by default 0.5."""
+    minutes: float | None = None
+    """At most so long for each painting."""
+    seed: int | None = None
+    """Seed of every random draw."""
+    loss: str | None = None
+    """What of the style is matched: gram, wasserstein, mean-deviation, sorted, sliced or nearest."""
+    start: str | None = None
+    """What to begin with: content, noise, or a picture file."""
+    colour: str | None = None
+    """Whose colours: style; luminance keeps the photograph's; matched recolours the style's picture first."""
+    style_scale: float | None = None
+    """Size of the strokes: 1 sees the style as large as the photograph, 0.5 half as large."""
+    weight: Annotated[list[float], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="WEIGHT")] = field(
+        default_factory=list
+    )
+    """Weight of a style, once for each in their order; by default all alike."""
+    mask: Annotated[list[Path], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="FILE")] = field(default_factory=list)
+    """Picture whose white marks the part that gets a style, once for each in their order."""
+    set: Annotated[list[str], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE", help=SETTINGS_HELP)] = (
+        field(default_factory=list)
+    )
+    json: bool = False
+    """Print what came out as one line of JSON for each painting."""
+
+    def changes(self) -> dict[str, Any]:
+        """What the flags say, by dotted name."""
+        from ganvas.config import parse_assignments
+
+        names = ("size", "strength", "minutes", "seed", "loss", "start", "colour", "style_scale")
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return given | parse_assignments(self.set)
+
+    def __call__(self) -> int:
+        """Paint one after another."""
+        from ganvas import painter
+
+        if not self.styles:
+            raise BadSetting("no style was given; name one picture or more after the photograph.")
+        jobs = painter.outputs(self.content, self.out)
+        for content, out in jobs:
+            if len(jobs) > 1 and out.exists():
+                self.tell({"content": str(content), "out": str(out), "reason": "already there"})
+                continue
+            stylization = painter.stylize(
+                content, self.styles, out, style_weights=self.weight or None, masks=self.mask or None,
+                settings=self.changes(),
+            )  # fmt: skip
+            done = follow(stylization, content.name if len(jobs) > 1 else "painting")
+            self.tell({"content": str(content), "out": str(out)} | done)
+            if not done["complete"]:
+                break
+        return 0
+
+    def tell(self, done: dict[str, Any]) -> None:
+        """Print what came out."""
+        if self.json:
+            print(json.dumps(done))
+            return
+        seconds = f" in {done['seconds']:.0f} s" if done.get("seconds") else ""
+        print(f"{done['out']}: {done['reason']}{seconds}")
+
+
+def follow(stylization: Stylization, name: str) -> dict[str, Any]:
+    """Paint with a progress display; Ctrl-C and SIGTERM write the best so far, a second Ctrl-C stops at once."""
+    from ganvas.display import PaintingDisplay
+
+    with Interrupts(stylization.stop), PaintingDisplay(name) as display:
+        painted = display.show(stylization)
+        for note in stylization.notes:
+            display.say(f"note: {note}")
+    height, width = painted.picture.shape[:2]
+    return {
+        "width": width, "height": height, "steps": painted.step, "losses": painted.losses, "seconds": painted.seconds,
+        "complete": painted.complete, "reason": painted.reason,
+    }  # fmt: skip
