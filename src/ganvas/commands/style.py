@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,13 +25,17 @@ class Style:
     content: tyro.conf.Positional[Path]
     """The photograph, or a folder of photographs."""
     styles: tyro.conf.Positional[tuple[Path, ...]]
-    """The picture whose style is taken, or several."""
+    """The picture whose style is taken, or several; with --with, further photographs."""
     out: Annotated[Path, tyro.conf.arg(metavar="FILE")]
     """File to write (.jpg, .png, .tif, .webp); a folder for a folder of photographs."""
+    fast: bool = False
+    """Paint in one pass of a network that knows any style: a second instead of minutes, and somewhat less like it."""
+    with_: Annotated[Path | None, tyro.conf.arg(name="with", metavar="RUN")] = None
+    """Paint in one pass with the style that a run of `ganvas style-train` has learnt; every picture is a photograph."""
     size: str | None = None
     """Longest side in pixels; none keeps the photograph's. By default 512."""
     strength: float | None = None
-    """0 is the photograph itself, 1 the style alone; by default 0.5."""
+    """0 is the photograph itself, 1 the style alone; by default 0.5, in one pass 1."""
     minutes: float | None = None
     """At most so long for each painting."""
     seed: int | None = None
@@ -67,9 +72,11 @@ class Style:
         """Paint one after another."""
         from ganvas import painter
 
+        if self.fast or self.with_ is not None:
+            return self.in_one_pass()
         if not self.styles:
             raise BadSetting("no style was given; name one picture or more after the photograph.")
-        jobs = painter.outputs(self.content, self.out)
+        jobs = painter.outputs((self.content,), self.out)
         for content, out in jobs:
             if len(jobs) > 1 and out.exists():
                 self.tell({"content": str(content), "out": str(out), "reason": "already there"})
@@ -84,6 +91,39 @@ class Style:
                 break
         return 0
 
+    def in_one_pass(self) -> int:
+        """Paint by a trained network."""
+        from ganvas import painter, quick
+
+        slow = {
+            "minutes": self.minutes,
+            "seed": self.seed,
+            "loss": self.loss,
+            "start": self.start,
+            "mask": self.mask,
+            "set": self.set,
+        } | ({} if self.with_ is None else {"fast": self.fast, "style-scale": self.style_scale, "weight": self.weight})
+        given = [f"--{name}" for name, value in slow.items() if value]
+        if given:
+            raise BadSetting(f"{', '.join(given)} cannot be used with --{'fast' if self.with_ is None else 'with'}.")
+        strength = 1.0 if self.strength is None else self.strength
+        size = None if self.size == "none" else whole("size", self.size or str(quick.SIZE))
+        if self.with_ is not None:
+            contents, brush = (self.content, *self.styles), quick.learnt(self.with_, strength=strength)
+        else:
+            contents, brush = (
+                (self.content,),
+                quick.any_style(
+                    self.styles, self.weight or None, strength=strength, style_scale=self.style_scale or 1.0, size=size
+                ),
+            )
+        for content, out in painter.outputs(contents, self.out):
+            began = time.monotonic()
+            done, notes = quick.paint(content, brush, out, size=size, colours=self.colour or "style")
+            told = {"width": done.width, "height": done.height, "seconds": time.monotonic() - began, "notes": notes}
+            self.tell({"content": str(content), "out": str(out), "reason": "painted in one pass"} | told)
+        return 0
+
     def tell(self, done: dict[str, Any]) -> None:
         """Print what came out."""
         if self.json:
@@ -91,6 +131,17 @@ class Style:
             return
         seconds = f" in {done['seconds']:.0f} s" if done.get("seconds") else ""
         print(f"{done['out']}: {done['reason']}{seconds}")
+
+
+def whole(name: str, text: str) -> int:
+    """A positive whole number out of an option.
+
+    Raises:
+        BadSetting: for anything else.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise BadSetting(f"{name} takes whole number at least 1 (pixels), or none; got {text!r}.")
+    return int(text)
 
 
 def follow(stylization: Stylization, name: str) -> dict[str, Any]:
