@@ -103,20 +103,18 @@ class Style:
             "mask": self.mask,
             "set": self.set,
         } | ({} if self.with_ is None else {"fast": self.fast, "style-scale": self.style_scale, "weight": self.weight})
-        given = [f"--{name}" for name, value in slow.items() if value]
+        given = [f"--{name}" for name, value in slow.items() if value not in (None, False, [])]
         if given:
             raise BadSetting(f"{', '.join(given)} cannot be used with --{'fast' if self.with_ is None else 'with'}.")
         strength = 1.0 if self.strength is None else self.strength
         size = None if self.size == "none" else whole("size", self.size or str(quick.SIZE))
+        contents: tuple[Path, ...] = (self.content,)
         if self.with_ is not None:
-            contents, brush = (self.content, *self.styles), quick.learnt(self.with_, strength=strength)
+            contents += self.styles
+            brush = quick.learnt(self.with_, strength=strength)
         else:
-            contents, brush = (
-                (self.content,),
-                quick.any_style(
-                    self.styles, self.weight or None, strength=strength, style_scale=self.style_scale or 1.0, size=size
-                ),
-            )
+            scale = 1.0 if self.style_scale is None else self.style_scale
+            brush = quick.any_style(self.styles, self.weight or None, strength=strength, style_scale=scale, size=size)
         for content, out in painter.outputs(contents, self.out):
             began = time.monotonic()
             done, notes = quick.paint(content, brush, out, size=size, colours=self.colour or "style")
