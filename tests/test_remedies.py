@@ -20,7 +20,7 @@ from ganvas.training.remedies import (
     advice,
     possible_controls,
 )
-from tiny import BATCH, differing, fresh, make_pictures, snapshot, tiny_config
+from tiny import BATCH, advance, differing, fresh, make_pictures, snapshot, tiny_config
 
 ALL = frozenset(BOUNDS)
 
@@ -75,7 +75,7 @@ def test_a_finding_is_told_once_in_a_while():
 
 
 def test_it_survives_a_checkpoint():
-    care = Care(Controls(0.5, 0.25, 0.5, 4.0, 0.9, 0.5), "divergence", 2, 1, 0, 1, {"divergence": 3})
+    care = Care(Controls(0.5, 0.25, 0.5, 4.0, 0.9, 2.0, 0.5, 0.5), "divergence", 2, 1, 0, 1, {"divergence": 3})
     assert Care.of(care.to_numbers()) == care
 
 
@@ -118,6 +118,19 @@ def test_controls_reach_learning_rates_penalties_balance_and_augmentation():
     assert not balance.holds("generator", 0.9)
 
 
+@pytest.mark.parametrize("rounds", [1.0, 2.0, 4.0])
+def test_more_rounds_give_the_discriminator_more_steps(rounds):
+    dataset = make_pictures()
+    config = tiny_config("lean", dataset)
+    state = fresh(config, dataset)
+    state.care.controls = Controls(rounds=rounds)
+    advance(config, dataset, state, 8)
+    steps = {
+        name: {float(kept["step"]) for kept in optimiser.state.values()} for name, optimiser in state.optimisers.items()
+    }
+    assert steps == {"discriminator": {8.0}, "generator": {8 / rounds}}
+
+
 class Collapse:
     """Breaks the generator of a run at one position: every sample the same from then on."""
 
@@ -151,7 +164,7 @@ def test_a_run_that_collapses_is_told_and_goes_back_to_its_best_checkpoint(tmp_p
     events, state = broken_run("auto", tmp_path)
     told = [e for e in events if isinstance(e, Alert) and e.monitor in ("mode collapse", "dead output", "divergence")]
     assert any(260 * BATCH <= e.images_seen <= 300 * BATCH for e in told)
-    assert any(isinstance(e, Remedy) and "goes on from the best checkpoint" in e.message for e in events)
+    assert any(isinstance(e, Remedy) and "goes on from the checkpoint" in e.message for e in events)
     assert state.care.returns >= 1
     assert state.care.controls != Controls()
     assert state.history[-1].diversity > 0.1
@@ -172,12 +185,22 @@ def test_with_off_nothing_is_said(tmp_path):
     assert not any(isinstance(e, Alert | Remedy) for e in events)
 
 
+EVERYTHING = {
+    "variety": {"pack": 2, "deviation": 2},
+    "augment": {"policy": "translation,colour", "strength": 0.5},
+    "loss": {"adversarial": "relativistic", "r1": 0.1, "r2": 0.1, "penalty_every": 2, "instance_noise": 0.1},
+    "balance": {"skip_above": 0.7, "discriminator_steps": 2},
+    "data": {"flip": True},
+}
+
+
+@pytest.mark.parametrize("changes", [{}, EVERYTHING], ids=["plain", "everything on"])
 @pytest.mark.parametrize("stop", [55, 130])
-def test_a_run_that_is_treated_resumes_exactly(stop, tmp_path):
+def test_a_run_that_is_treated_resumes_exactly(stop, changes, tmp_path):
     """Stopped between checkups, with changed controls, and gone on with from the checkpoint."""
     dataset = make_pictures()
     config = tiny_config(
-        "lean", dataset, total_images=160 * BATCH, optimiser={"generator_lr": 0.3},
+        "lean", dataset, total_images=160 * BATCH, optimiser={"generator_lr": 0.3}, **changes,
         steady={"every_images": 4 * BATCH, "held_out": 8},
         save={"every_images": 20 * BATCH, "samples_every_images": 160 * BATCH, "report_every_images": 10 * BATCH},
     )  # fmt: skip

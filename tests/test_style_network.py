@@ -113,3 +113,10 @@ def test_without_a_net_the_downloaded_network_says_so_in_a_line(monkeypatch, tmp
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(UserError, match="vgg19 needs no download"):
         network.backbone(network.TORCHVISION)
+
+
+def test_half_the_bits_see_nearly_the_same(picture, carried):
+    found = backbone(precision="bfloat16").features(picture, ["relu1_1", "relu3_1", "relu5_1"])
+    for name, features in carried.features(picture, found).items():
+        assert found[name].dtype == torch.float32
+        assert float((found[name] - features).norm() / features.norm()) < 0.02

@@ -8,9 +8,11 @@ from torch import nn
 from ganvas import layers, losses, models
 from ganvas.errors import BadSetting
 from ganvas.training import checkpoint
+from ganvas.training.draws import Draws
 from ganvas.training.engine import Engine
 from ganvas.training.loop import train
-from ganvas.training.objectives import Draws, Step, judged
+from ganvas.training.objectives import judged
+from ganvas.training.phases import Step
 from ganvas.training.step import Stepper
 from tiny import (
     BATCH,

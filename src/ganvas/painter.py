@@ -14,12 +14,13 @@ from torch import Tensor
 from ganvas import config as settings_of
 from ganvas import photos
 from ganvas.errors import BadSetting
+from ganvas.film import Before
 from ganvas.photos import Photo
 from ganvas.style import colour, optimise
 from ganvas.style.config import StyleConfig
 from ganvas.style.events import Painted, Preview, StyleEvent
 from ganvas.style.network import backbone
-from ganvas.style.objective import Source
+from ganvas.style.objective import Anchor, Source
 
 Picture = str | Path | Photo | np.ndarray
 
@@ -36,6 +37,7 @@ class Stylization:
         config: the settings.
         out: file to write at the end, or when asked to stop; beside it lie a preview and, until it is done, what is
             needed to go on after a kill.
+        before: of a frame in a sequence, what it goes on from.
         photo: the painting in the photograph's frame, once it is there.
         notes: what the file's format could not hold.
     """
@@ -46,6 +48,7 @@ class Stylization:
     masks: Sequence[Picture | None]
     config: StyleConfig
     out: Path | None = None
+    before: Before | None = None
     photo: Photo | None = field(default=None, init=False)
     notes: list[str] = field(default_factory=list, init=False)
     _stop: bool = field(default=False, init=False)
@@ -72,7 +75,7 @@ class Stylization:
         try:
             for event in self._paint(photo):
                 if isinstance(event, Preview) and preview is not None:
-                    photos.write(preview, Photo(event.picture))
+                    photos.write(preview, Photo(event.picture.clip(0, 1)))
                 if isinstance(event, Painted):
                     self._finish(photo, event)
                 yield event
@@ -85,13 +88,20 @@ class Stylization:
         if config.strength == 0:
             yield Painted(step=0, picture=photo.pixels, complete=True, reason="strength is 0", losses={}, seconds=0.0)
             return
-        network = backbone(config.backbone, padding=config.padding, pooling=config.pooling)
+        network = backbone(config.backbone, padding=config.padding, pooling=config.pooling, precision=config.precision)
         content = as_tensor(photo.seen())
         sources = []
         for style, weight, mask in zip(self.styles, self.style_weights, self.masks, strict=True):
             sources.append(self._source(opened(style), weight, mask, content))
         start = None if config.start in ("content", "noise") else as_tensor(opened(config.start).seen())
-        job = optimise.Job(config, content, sources, start)
+        anchor = None
+        if self.before is not None:  # coarse scales have been painted already, in the frames before
+            start = as_tensor(self.before.laid_on(photo.seen()))
+            anchor = Anchor(as_tensor(self.before.picture), torch.from_numpy(self.before.believed)[None, None])
+            config = config.but(
+                scales={"smallest": max(8, *content.shape[2:]), "first_steps": config.scales.steps}, start="content"
+            )
+        job = optimise.Job(config, content, sources, start, anchor)
         keep = None if self.out is None else self.out.with_name(f".{self.out.name}.unfinished")
         yield from optimise.paint(job, network, keep=keep, should_stop=lambda: self._stop)
 

@@ -15,7 +15,10 @@ from ganvas.errors import BadSetting
 from ganvas.interrupts import Interrupts
 
 if TYPE_CHECKING:
+    from ganvas.film import Before, Paint
     from ganvas.painter import Stylization
+    from ganvas.photos import Photo
+    from ganvas.quick import Brush
 
 
 @dataclass
@@ -54,6 +57,8 @@ class Style:
     """Weight of a style, once for each in their order; by default all alike."""
     mask: Annotated[list[Path], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="FILE")] = field(default_factory=list)
     """Picture whose white marks the part that gets a style, once for each in their order."""
+    video: bool = False
+    """The folder holds the frames of a film: each is painted so that it goes on from the one before."""
     set: Annotated[list[str], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE", help=SETTINGS_HELP)] = (
         field(default_factory=list)
     )
@@ -72,10 +77,12 @@ class Style:
         """Paint one after another."""
         from ganvas import painter
 
-        if self.fast or self.with_ is not None:
-            return self.in_one_pass()
-        if not self.styles:
+        if not self.styles and self.with_ is None:
             raise BadSetting("no style was given; name one picture or more after the photograph.")
+        if self.video:
+            return self.film()
+        if self.one_pass:
+            return self.in_one_pass()
         jobs = painter.outputs((self.content,), self.out)
         for content, out in jobs:
             if len(jobs) > 1 and out.exists():
@@ -91,9 +98,51 @@ class Style:
                 break
         return 0
 
-    def in_one_pass(self) -> int:
-        """Paint by a trained network."""
-        from ganvas import painter, quick
+    def film(self) -> int:
+        """Paint frame after frame."""
+        from ganvas import film
+
+        frames = film.frames_in(self.content)
+        painter_of = self.frame_in_one_pass() if self.one_pass else self.frame_by_optimisation(len(frames))
+        began, before = time.monotonic(), sum((self.out / path.name).exists() for path in frames)
+        number = 0
+        for number, target in enumerate(film.paint_frames(frames, self.out, painter_of), 1):
+            pace = (time.monotonic() - began) / max(number - before, 1)
+            left = f"about {pace * (len(frames) - number) / 60:.0f} min left" if number < len(frames) else "done"
+            self.tell({"content": str(frames[number - 1]), "out": str(target), "reason": left})
+        if number < len(frames):
+            print(f"stopped after {number} of {len(frames)} frames; the same command goes on.")
+        return 0
+
+    def frame_by_optimisation(self, frames: int) -> Paint:
+        """What paints one frame of so many, going on from the one before."""
+        from ganvas import painter
+
+        def paint(frame: Photo, before: Before | None) -> Photo | None:
+            stylization = painter.stylize(
+                frame, self.styles, style_weights=self.weight or None, masks=self.mask or None, settings=self.changes()
+            )
+            stylization.before = before
+            done = follow(stylization, f"a frame of {frames}")
+            return stylization.photo if done["complete"] else None
+
+        return paint
+
+    def frame_in_one_pass(self) -> Paint:
+        """The same by a network."""
+        from ganvas import film, quick
+
+        brush, size = self.brush()
+        return film.steadied(lambda frame: quick.paint(frame, brush, size=size, colours=self.colour or "style")[0])
+
+    @property
+    def one_pass(self) -> bool:
+        """Whether a network paints."""
+        return self.fast or self.with_ is not None
+
+    def brush(self) -> tuple[Brush, int | None]:
+        """The network that paints, and the longest side of its paintings."""
+        from ganvas import quick
 
         slow = {
             "minutes": self.minutes,
@@ -108,13 +157,20 @@ class Style:
             raise BadSetting(f"{', '.join(given)} cannot be used with --{'fast' if self.with_ is None else 'with'}.")
         strength = 1.0 if self.strength is None else self.strength
         size = None if self.size == "none" else whole("size", self.size or str(quick.SIZE))
-        contents: tuple[Path, ...] = (self.content,)
         if self.with_ is not None:
-            contents += self.styles
-            brush = quick.learnt(self.with_, strength=strength)
-        else:
-            scale = 1.0 if self.style_scale is None else self.style_scale
-            brush = quick.any_style(self.styles, self.weight or None, strength=strength, style_scale=scale, size=size)
+            return quick.learnt(self.with_, strength=strength), size
+        scale = 1.0 if self.style_scale is None else self.style_scale
+        return (
+            quick.any_style(self.styles, self.weight or None, strength=strength, style_scale=scale, size=size),
+            size,
+        )
+
+    def in_one_pass(self) -> int:
+        """Paint by a trained network."""
+        from ganvas import painter, quick
+
+        brush, size = self.brush()
+        contents = (self.content,) if self.with_ is None else (self.content, *self.styles)
         for content, out in painter.outputs(contents, self.out):
             began = time.monotonic()
             done, notes = quick.paint(content, brush, out, size=size, colours=self.colour or "style")

@@ -15,8 +15,12 @@ class WeightsConfig(Settings):
     """What counts how much; every weight means the same at every size, layer and network."""
 
     content: float = setting(1.0, "Weight of the photograph's deep features, before `strength`.", ge=0)
-    style: float = setting(100.0, "Weight of the style, its layers' shares adding up to 1.", ge=0)
+    style: float = setting(20.0, "Weight of the style, its layers' shares adding up to 1.", ge=0)
     smoothness: float = setting(0.5, "Weight of differences between neighbouring pixels (total variation).", ge=0)
+    range: float = setting(1000.0, "Weight of pixels darker than black or brighter than white.", ge=0)
+    before: float = setting(
+        200.0, "Weight of staying with the frame before, in sequences: of what is seen in both.", ge=0
+    )
     content_layers: tuple[str, ...] = setting(("relu4_2",), "Layers whose features are kept, relu1_1 to relu5_4.")
     style_layers: dict[str, float] = setting(
         {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 1.0},
@@ -41,10 +45,10 @@ class WeightsConfig(Settings):
 class ScalesConfig(Settings):
     """Coarse to fine: a small painting first, then larger ones that start from it."""
 
-    smallest: int = setting(128, "Longest side of the first scale.", unit="pixels", ge=8)
+    smallest: int = setting(64, "Longest side of the first scale.", unit="pixels", ge=8)
     growth: float = setting(2.0, "How much longer the sides of the next scale are.", gt=1, le=8)
-    first_steps: int = setting(200, "Steps at the first scale.", ge=1)
-    steps: int = setting(100, "Steps at each later scale; fewer where nothing improves any more.", ge=1)
+    first_steps: int = setting(100, "Steps at the first scale.", ge=1)
+    steps: int = setting(60, "Steps at each later scale; fewer where nothing improves any more.", ge=1)
     tolerance: float = setting(
         1e-3, "A scale ends when its loss falls by less than this share over 50 steps.", ge=0, lt=1
     )
@@ -75,6 +79,9 @@ class StyleConfig(Settings):
     backbone: str = setting("vgg19", "Network: vgg19 (carried), torchvision:vgg19 (downloaded), or FILE.safetensors.")
     padding: Literal["replicate", "reflect", "zeros"] = setting("replicate", "What the network sees beyond the border.")
     pooling: Literal["max", "average"] = setting("max", "How the network halves its layers.")
+    precision: Literal["auto", "float32", "bfloat16"] = setting(
+        "auto", "Inside the network; auto is bfloat16 where the processor multiplies it faster."
+    )
     minutes: float | None = setting(None, "At most so long; scales get their shares of it.", unit="minutes", gt=0)
     seed: int = setting(0, "Seed of every random draw.", ge=0)
     weights: WeightsConfig = Field(default=WeightsConfig())

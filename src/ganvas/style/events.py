@@ -25,7 +25,7 @@ class Stepped:
 
     step: int
     size: tuple[int, int]
-    losses: dict[str, float]  # each times its weight: content, style, smoothness
+    losses: dict[str, float]  # each times its weight: content, style, smoothness, range
     share: float  # of the work, 0 to 1
     seconds: float  # since this process began to paint
     seconds_left: float
@@ -38,7 +38,7 @@ class Stepped:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """The painting as it is now, float32 [H, W, 3] in [0, 1]."""
+    """The painting as it is now, float32 [H, W, 3]; a little outside of [0, 1] here and there."""
 
     step: int
     picture: np.ndarray
@@ -54,8 +54,9 @@ class Recovered:
 
 @dataclass(frozen=True, kw_only=True)
 class Painted:
-    """The end: the painting, float32 [H, W, 3] in [0, 1], and why it ended.
+    """The end: the painting, float32 [H, W, 3], and why it ended.
 
+    Here and there L-BFGS leaves [0, 1] a little; what makes a file of it clips.
     `complete` is False where it was asked to stop; what is there then may be smaller than asked.
     """
 

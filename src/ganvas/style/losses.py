@@ -131,6 +131,24 @@ def total_variation(images: Tensor) -> Tensor:
     return 2 * (axes / 3 + diagonals / 12)
 
 
+def departure(images: Tensor, known: Tensor, believed: Tensor) -> Tensor:
+    """Mean squared difference from a picture that is known, where it is believed: what keeps a film from flickering.
+
+    Args:
+        images: [1, 3, H, W].
+        known: [1, 3, H, W], the painting before, moved to where things are now.
+        believed: how much each pixel counts [1, 1, H, W] in [0, 1].
+
+    Source: Ruder et al. 2016, equation 6, arXiv 1604.08610
+    """
+    return (believed * (images - known).square()).mean()
+
+
+def out_of_range(images: Tensor) -> Tensor:
+    """Mean squared excess of pixels [N, 3, H, W] over 1 and under 0, which files cut off."""
+    return (images - images.clamp(0, 1)).square().mean()
+
+
 def gram(found: Moments, target: Moments) -> Tensor:
     """Mean squared error of second raw moments.
 
@@ -197,7 +215,7 @@ def sliced(features: Tensor, target: Tensor, directions: Tensor) -> Tensor:
 
     Source: Heitz et al. 2021, equation 4, arXiv 2006.07229
     """
-    return sorted_values(features @ directions, (target @ directions).sort(0).values) * features.shape[1]
+    return sorted_values(features @ directions, (target @ directions).sort(0).values)
 
 
 def nearest(features: Tensor, target: Tensor) -> Tensor:
@@ -220,3 +238,6 @@ MomentLoss = Callable[[Moments, Moments], Tensor]
 MOMENT_LOSSES: dict[str, MomentLoss] = {"gram": gram, "wasserstein": wasserstein, "mean-deviation": mean_deviation}
 SAMPLE_LOSSES = ("sorted", "sliced", "nearest")  # compare features themselves, so no tile can be done without the rest
 LOSSES = (*MOMENT_LOSSES, *SAMPLE_LOSSES)
+
+# Factors that make one weight of the style keep about as much of the content, whichever loss it is.
+LOUDNESS = {"gram": 1.0, "wasserstein": 0.2, "mean-deviation": 0.7, "sorted": 0.5, "sliced": 0.7, "nearest": 0.6}

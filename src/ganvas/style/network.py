@@ -21,9 +21,12 @@ from torch.nn import functional
 
 from ganvas import vgg
 from ganvas.errors import BadSetting, UnknownName, UserError, check_shape
+from ganvas.style.convolution import RectifiedConvolution
+from ganvas.style.precision import half_is_faster
 
 Padding = Literal["replicate", "reflect", "zeros"]
 Pooling = Literal["max", "average"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 CARRIED, TORCHVISION = "vgg19", "torchvision:vgg19"
 LAYERS = tuple(f"relu{block}_{n}" for block, count in enumerate(vgg.BLOCKS, 1) for n in range(1, count + 1))
@@ -92,7 +95,8 @@ class Backbone(nn.Module):
     """The network with its weights frozen, and each layer brought to a root mean square near 1.
 
     Convolution, rectifier and pooling all commute with positive factors, so the constants are folded into the weights
-    and cost nothing. Weights move by `.to(device)` and `.double()` as those of any module.
+    and cost nothing. Weights move by `.to(device)`, `.double()`, `.bfloat16()` as those of any module; features come in
+    the precision of the pictures.
 
     Args:
         name: as `backbone` takes it, kept with statistics that were measured with it.
@@ -102,8 +106,6 @@ class Backbone(nn.Module):
         padding: of every convolution at the picture's border: its edge repeated, mirrored, or the mean colour.
         pooling: between blocks.
     """
-
-    mean: Tensor
 
     def __init__(
         self,
@@ -120,7 +122,7 @@ class Backbone(nn.Module):
         for (weight, bias), (before, after) in zip(weights, pairwise((1.0, *rms)), strict=True):
             outputs, inputs = weight.shape[:2]
             with torch.device("meta"):
-                convolution = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode=padding)
+                convolution = RectifiedConvolution(inputs, outputs, 3, padding=1, padding_mode=padding)
             scaled = weight * (before / after)
             if not convolutions:
                 scaled = scaled[:, torch.tensor(entry.order).argsort()] * torch.tensor(entry.scale).view(1, 3, 1, 1)
@@ -128,7 +130,7 @@ class Backbone(nn.Module):
             convolution.bias = nn.Parameter(bias / after)
             convolutions.append(convolution)
         self.convolutions = nn.ModuleList(convolutions)
-        self.register_buffer("mean", torch.tensor(entry.mean).view(1, 3, 1, 1))
+        self.mean = entry.mean
         self.eval().requires_grad_(False)
 
     def features(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
@@ -148,15 +150,16 @@ class Backbone(nn.Module):
         check_layers(wanted)
         check_shape(images, "N 3 H W", "images")
         found: dict[str, Tensor] = {}
-        x = (images - self.mean).contiguous(memory_format=torch.channels_last)
+        x = images - images.new_tensor(self.mean).view(1, 3, 1, 1)
+        x = x.to(next(self.parameters()).dtype, memory_format=torch.channels_last)
         for name, convolution in zip(LAYERS, self.convolutions, strict=True):
             if len(found) == len(set(wanted)):
                 break
             if name in FIRST:
                 x = self._pool(x)
-            x = functional.relu(convolution(x), inplace=True)
+            x = convolution(x)
             if name in wanted:
-                found[name] = x
+                found[name] = x.to(images.dtype)
         return found
 
     def _pool(self, x: Tensor) -> Tensor:
@@ -176,7 +179,13 @@ NOISE_RMS = (
 )  # fmt: skip
 
 
-def backbone(name: str = CARRIED, *, padding: Padding = "replicate", pooling: Pooling = "max") -> Backbone:
+def backbone(
+    name: str = CARRIED,
+    *,
+    padding: Padding = "replicate",
+    pooling: Pooling = "max",
+    precision: Precision = "float32",
+) -> Backbone:
     """A network by name.
 
     Args:
@@ -185,10 +194,17 @@ def backbone(name: str = CARRIED, *, padding: Padding = "replicate", pooling: Po
             entry=original for weights that expect blue, green, red in 0-255.
         padding: of every convolution at the picture's border.
         pooling: between blocks.
+        precision: of what is computed inside; auto takes bfloat16 where the processor multiplies it faster.
 
     Raises:
         UserError: when the weights cannot be had, or are of another network.
     """
+    narrow = precision == "bfloat16" or (precision == "auto" and half_is_faster())
+    network = _built(name, padding, pooling)
+    return network.bfloat16() if narrow else network
+
+
+def _built(name: str, padding: Padding, pooling: Pooling) -> Backbone:
     if name == CARRIED:
         return Backbone(name, vgg.convolutions(), ORIGINAL, PHOTOS_RMS, padding, pooling)
     if name == TORCHVISION:

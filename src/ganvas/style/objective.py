@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ganvas.style import losses, tiles
 from ganvas.style.config import StyleConfig
-from ganvas.style.losses import MOMENT_LOSSES, SAMPLE_LOSSES, positions
+from ganvas.style.losses import LOUDNESS, MOMENT_LOSSES, SAMPLE_LOSSES, positions
 from ganvas.style.network import Backbone, check_layers
 from ganvas.style.statistics import LEAST_MASK, MOST_SAMPLES, Style, blend, evenly, measure, shrunk
 
@@ -40,6 +40,19 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Anchor:
+    """A picture that the painting stays with: of a sequence the painting before, moved to where things are now.
+
+    Attributes:
+        picture: [1, 3, H, W].
+        believed: how much each of its pixels counts [1, 1, H, W] in [0, 1].
+    """
+
+    picture: Tensor
+    believed: Tensor
+
+
+@dataclass(frozen=True)
 class Value:
     """The objective at a picture: each loss times its weight, and the gradient of their sum [1, 3, H, W]."""
 
@@ -60,15 +73,26 @@ class Objective:
         config: losses and weights.
         content: the photograph at this scale.
         sources: the styles; their pictures are brought to this scale.
+        anchor: what the painting stays with; of any size.
     """
 
-    def __init__(self, backbone: Backbone, config: StyleConfig, content: Tensor, sources: Sequence[Source]):
+    def __init__(
+        self,
+        backbone: Backbone,
+        config: StyleConfig,
+        content: Tensor,
+        sources: Sequence[Source],
+        anchor: Anchor | None = None,
+    ):
         self.backbone, self.config = backbone, config
         self.height, self.width = content.shape[2:]
         shares = {name: share for name, share in config.weights.style_layers.items() if share > 0}
         check_layers([*shares, *config.weights.content_layers])
         self.shares = {name: share / sum(shares.values()) for name, share in shares.items()}
         self.content_weight = content_weight(config)
+        self.style_weight = config.weights.style * LOUDNESS[config.loss]
+        size = (self.height, self.width)
+        self.anchor = anchor and Anchor(resized(anchor.picture, *size), resized(anchor.believed, *size))
         with torch.no_grad():
             self.terms = self._terms(content, sources)
 
@@ -105,7 +129,7 @@ class Objective:
             for name, moments in region.items()
             if name in style
         ]
-        return torch.stack(terms).sum() * self.config.weights.style
+        return torch.stack(terms).sum() * self.style_weight
 
     def __call__(self, picture: Tensor, step: int) -> Value:
         """Losses and gradient at a picture; what is drawn by chance depends on seed and step alone."""
@@ -113,13 +137,18 @@ class Objective:
             style, content, gradient = self._by_samples(picture, step)
         else:
             style, content, gradient = tiles.value_and_gradient(self.backbone, picture, self.terms)
-        smoothness = picture.new_zeros(())
-        if self.config.weights.smoothness:
-            seen = picture.detach().requires_grad_(True)
-            smoothness = losses.total_variation(seen) * self.config.weights.smoothness
-            gradient = gradient + torch.autograd.grad(smoothness, seen)[0]
-        parts = torch.stack([content, style, smoothness.detach()]).tolist()
-        return Value(dict(zip(("content", "style", "smoothness"), parts, strict=True)), gradient)
+        weights, seen = self.config.weights, picture.detach().requires_grad_(True)
+        of_pixels = {
+            "smoothness": losses.total_variation(seen) * weights.smoothness,
+            "range": losses.out_of_range(seen) * weights.range,
+        }
+        if self.anchor is not None:
+            of_pixels["before"] = losses.departure(seen, self.anchor.picture, self.anchor.believed) * weights.before
+        gradient = gradient + torch.autograd.grad(torch.stack(list(of_pixels.values())).sum(), seen)[0]
+        found = {"content": content, "style": style} | {name: value.detach() for name, value in of_pixels.items()}
+        values = torch.stack(list(found.values())).tolist()
+        named = dict(zip(found, values, strict=True))
+        return Value(named, gradient.contiguous())  # in one memory layout sums round alike, saved and read back or not
 
     def _by_samples(self, picture: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor]:
         seen = picture.detach().requires_grad_(True)
@@ -132,7 +161,7 @@ class Objective:
                     if region is not None:
                         rows = rows[region[name].flatten() >= min(0.5, float(region[name].max()))]
                     terms.append(self._sample_loss(rows, style[name].samples, step) * share * area)
-        style_value = torch.stack(terms).sum() * self.config.weights.style
+        style_value = torch.stack(terms).sum() * self.style_weight
         content_value = picture.new_zeros(())
         for name, target in self.terms.content.items():
             content_value = content_value + losses.content(features[name], target) * self.terms.content_weight

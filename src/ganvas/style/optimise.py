@@ -24,7 +24,7 @@ from ganvas.errors import UserError
 from ganvas.style.config import StyleConfig
 from ganvas.style.events import Painted, Planned, Preview, Recovered, Stepped, StyleEvent
 from ganvas.style.network import Backbone
-from ganvas.style.objective import Objective, Source, Value, resized, scaled
+from ganvas.style.objective import Anchor, Objective, Source, Value, resized, scaled
 from ganvas.style.painting import Painting, forget, load, save
 
 EXPLODED = 10.0  # times the lowest loss of the scale
@@ -49,19 +49,21 @@ class Job:
         content: the photograph [1, 3, H, W], sRGB in [0, 1], as large as the painting or larger.
         sources: the styles.
         start: a picture to begin with, where config.start names a file.
+        anchor: what the painting stays with, of a sequence.
     """
 
     config: StyleConfig
     content: Tensor
     sources: Sequence[Source]
     start: Tensor | None = None
+    anchor: Anchor | None = None
 
 
 def sizes(config: StyleConfig, height: int, width: int) -> list[tuple[int, int]]:
     """Height and width of each scale, the painting's own last.
 
     >>> sizes(StyleConfig(size=512), 768, 1024)
-    [(96, 128), (192, 256), (384, 512)]
+    [(48, 64), (96, 128), (192, 256), (384, 512)]
     """
     longest = max(height, width)
     side = float(min(config.size or longest, longest))
@@ -69,7 +71,7 @@ def sizes(config: StyleConfig, height: int, width: int) -> list[tuple[int, int]]
     while True:
         found.append(scaled(height, width, side / longest))
         side /= config.scales.growth
-        if side < config.scales.smallest:
+        if round(side) < config.scales.smallest:
             return found[::-1]
 
 
@@ -124,6 +126,7 @@ class _Run:
         pictures = [self.job.content, *(source.picture for source in self.job.sources)]
         pictures += [m for s in self.job.sources for m in (s.shown, s.where) if m is not None]
         pictures += [] if self.job.start is None else [self.job.start]
+        pictures += [] if self.job.anchor is None else [self.job.anchor.picture]
         return [float(value) for p in pictures for value in (*p.shape, p.double().mean(), p.double().square().mean())]
 
     def start(self, height: int, width: int) -> Tensor:
@@ -145,7 +148,7 @@ class _Run:
         """Bring everything to the scale's size, and give the scale its share of the time."""
         painting, (height, width) = self.painting, self.sizes[self.painting.scale]
         content = resized(self.job.content, height, width)
-        self.objective = Objective(self.backbone, self.config, content, self.job.sources)
+        self.objective = Objective(self.backbone, self.config, content, self.job.sources, self.job.anchor)
         if painting.picture.shape[2:] != (height, width):
             painting.grow(height, width)
         if self.config.minutes is not None:
@@ -245,5 +248,5 @@ class _Run:
 
 
 def as_array(picture: Tensor) -> np.ndarray:
-    """A picture [1, 3, H, W] as float32 [H, W, 3] in [0, 1]."""
-    return picture.detach()[0].float().clamp(0, 1).permute(1, 2, 0).cpu().contiguous().numpy()
+    """A picture [1, 3, H, W] as float32 [H, W, 3]."""
+    return picture.detach()[0].float().permute(1, 2, 0).cpu().contiguous().numpy()

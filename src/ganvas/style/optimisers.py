@@ -15,6 +15,8 @@ from torch.nn import functional
 
 LONGEST_STEP = 0.1  # root mean square over pixels in [0, 1]: further no quadratic model of the loss can be trusted
 FIRST_STEP = 0.02  # of L-BFGS, which knows nothing of the curvature yet
+FALL = 0.8  # how the step falls with frequency where nothing is known: between none and a photograph's power of 2
+LOWEST = 1 / 64  # cycles per pixel: below it there is no fall
 
 
 class Adam:
@@ -66,7 +68,8 @@ class Adam:
 class LBFGS:
     """Limited-memory BFGS without line search, one evaluation a step: Nocedal & Wright 2006, algorithm 7.4.
 
-    Pixels may leave [0, 1]: clamping would break the model of the curvature.
+    Pixels may leave [0, 1]: clamping would break the model of the curvature. Differs from the book: the inverse
+    Hessian begins as `smoothed`, not as a multiple of the identity, since features hardly see low frequencies.
     """
 
     def __init__(self, history: int, learning_rate: float = 1.0):
@@ -91,14 +94,14 @@ class LBFGS:
 
     def _times_inverse_hessian(self, gradient: Tensor) -> Tensor:
         if not self.moves:
-            return gradient
+            return smoothed(gradient)
         rates = [1 / (move * turn).sum() for move, turn in zip(self.moves, self.turns, strict=True)]
         shares: list[Tensor] = []
         result = gradient.clone()
         for move, turn, rate in reversed(list(zip(self.moves, self.turns, rates, strict=True))):
             shares.append(rate * (move * result).sum())
             result -= shares[-1] * turn
-        result *= 1 / (rates[-1] * self.turns[-1].square().sum())
+        result = smoothed(result) / (rates[-1] * (self.turns[-1] * smoothed(self.turns[-1])).sum())
         for move, turn, rate, share in zip(self.moves, self.turns, rates, reversed(shares), strict=True):
             result += (share - rate * (turn * result).sum()) * move
         return result
@@ -130,6 +133,17 @@ class LBFGS:
         self.before = (tensors["picture"], tensors["gradient"]) if "picture" in tensors else None
         self.moves = [tensors[name] for name in sorted(tensors) if name.startswith("move.")]
         self.turns = [tensors[name] for name in sorted(tensors) if name.startswith("turn.")]
+
+
+def smoothed(gradient: Tensor) -> Tensor:
+    """A gradient with its low frequencies raised: times (f^2 + LOWEST^2)^(-FALL / 2), whose mean is brought to 1."""
+    height, width = gradient.shape[2:]
+    rows = torch.fft.fftfreq(height, device=gradient.device)[:, None]
+    columns = torch.fft.rfftfreq(width, device=gradient.device)
+    factors = (rows.square() + columns.square() + LOWEST**2) ** (-FALL / 2)
+    spectrum = torch.fft.rfft2(gradient) * (factors / factors.mean()).to(gradient.dtype)
+    raised: Tensor = torch.fft.irfft2(spectrum, s=(height, width))
+    return raised
 
 
 Optimiser = Adam | LBFGS

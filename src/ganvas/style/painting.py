@@ -56,7 +56,7 @@ class Painting:
     @classmethod
     def begin(cls, config: StyleConfig, picture: Tensor) -> Painting:
         """A painting that nothing was done to."""
-        chosen = config.optimiser
+        chosen, picture = config.optimiser, picture.contiguous()
         if chosen.method == "adam":
             return cls(Adam(chosen.learning_rate), chosen.average, picture)
         return cls(LBFGS(chosen.history), 0.0, picture)
@@ -99,7 +99,7 @@ class Painting:
 
     def grow(self, height: int, width: int) -> None:
         """Take everything to the size of another scale."""
-        self.picture = resized(self.picture, height, width)
+        self.picture = resized(self.picture, height, width).contiguous()
         self.optimiser.resize(height, width)
 
 

@@ -1,0 +1,124 @@
+"""Sequences: frames go on from the one before, a film that was stopped comes out the same, and nothing flickers."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from ganvas import film, painter, photos
+from ganvas.cli import main
+from ganvas.errors import UserError
+from ganvas.film import Before, frames_in, paint_frames, steadied
+from ganvas.photos import Photo
+from ganvas.style.flow import believed, flow, warp
+from test_flow import texture
+
+pytest.importorskip("cv2")
+
+
+@pytest.fixture
+def frames(tmp_path):
+    """Six frames of a camera that moves to the right, 4 pixels each."""
+    wide = texture(64, 160)
+    folder = tmp_path / "frames"
+    for number in range(6):
+        photos.write(folder / f"f{number + 7}.png", Photo(wide[:, 4 * number : 4 * number + 96]))
+    return folder
+
+
+def noisy(frame):
+    """A painter that paints the same thing differently each time."""
+    rng = np.random.default_rng(int(frame.pixels.sum() * 1e3) % 2**32)
+    return replace(frame, pixels=(frame.pixels + 0.2 * rng.standard_normal(frame.pixels.shape)).clip(0, 1))
+
+
+def flicker(frames, paintings):
+    """How much two paintings differ where the frames show the same thing."""
+    found = []
+    for (a, b), (x, y) in zip(pairwise(frames), pairwise(paintings)):
+        back, forth = flow(b.pixels, a.pixels), flow(a.pixels, b.pixels)
+        seen = believed(back, forth)
+        found.append(np.square(warp(x.pixels, back) - y.pixels)[seen].mean())
+    return float(np.mean(found))
+
+
+def test_frames_come_in_the_order_of_their_numbers(frames):
+    assert [path.name for path in frames_in(frames)] == [f"f{number}.png" for number in range(7, 13)]
+    with pytest.raises(UserError, match="holds no frames"):
+        frames_in(frames.parent / "nothing")
+
+
+def test_what_goes_on_by_hand():
+    picture, other = np.full((2, 2, 3), 0.2, np.float32), np.full((2, 2, 3), 1.0, np.float32)
+    before = Before(other, np.array([[1, 0], [0.5, 0]], np.float32))
+    assert np.allclose(before.laid_on(picture)[..., 0], [[1, 0.2], [0.6, 0.2]])
+    assert np.allclose(before.laid_on(picture, 0.5)[..., 0], [[0.6, 0.2], [0.4, 0.2]])
+
+
+def test_a_network_flickers_less_when_it_goes_on(frames, tmp_path):
+    paths = frames_in(frames)
+    read = [photos.read(path) for path in paths]
+    alone = list(paint_frames(paths, tmp_path / "alone", lambda frame, before: noisy(frame)))
+    going_on = list(paint_frames(paths, tmp_path / "on", steadied(noisy)))
+    still, loose = (flicker(read, [photos.read(path) for path in made]) for made in (going_on, alone))
+    assert still < 0.5 * loose
+
+
+def test_a_film_that_was_stopped_comes_out_the_same(frames, tmp_path):
+    paths, paint = frames_in(frames), steadied(noisy)
+    whole = [path.read_bytes() for path in paint_frames(paths, tmp_path / "whole", paint)]
+    left = 3
+
+    def tired(frame, before):
+        nonlocal left
+        left -= 1
+        return paint(frame, before) if left >= 0 else None
+
+    assert len(list(paint_frames(paths, tmp_path / "parts", tired))) == 3
+    assert [path.read_bytes() for path in paint_frames(paths, tmp_path / "parts", paint)] == whole
+
+
+def test_frames_of_other_sizes_are_told(frames, tmp_path):
+    photos.write(frames / "f99.png", Photo(texture(32, 48)))
+    with pytest.raises(UserError, match=r"f99\.png is 48x32 and the frame before 96x64"):
+        list(paint_frames(frames_in(frames), tmp_path / "out", steadied(noisy)))
+
+
+def test_an_optimised_painting_stays_with_the_frame_before():
+    rng = np.random.default_rng(0)
+    photo, style = Photo(texture(48, 64)), Photo(texture(48, 64, seed=3)[..., ::-1] ** 2)
+    known = Before(rng.random((48, 64, 3), np.float32), np.ones((48, 64), np.float32))
+    known.believed[:, 32:] = 0
+    settings = {"size": 64, "scales.steps": 6, "scales.first_steps": 6}
+    made = painter.stylize(photo, style, settings=settings)
+    made.before = known
+    away = np.abs(made.run().pixels - known.picture).mean((0, 2))
+    assert away[:28].mean() < 0.3 * away[36:].mean()
+
+
+def test_a_film_from_the_command_line(frames, tmp_path, capsys):
+    photos.write(tmp_path / "style.png", Photo(texture(48, 64, seed=5)))
+    few = ["--size", "48", "--set", "scales.first_steps=2", "scales.steps=2", "scales.smallest=24"]
+    command = ["style", str(frames), str(tmp_path / "style.png"), "--out", str(tmp_path / "film"), "--video", *few]
+    assert main(command) == 0
+    assert "f12.png: done" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "film").iterdir()) == sorted(p.name for p in frames.iterdir())
+    assert main(["style", str(tmp_path / "style.png"), str(tmp_path / "style.png"), "--out", "x", "--video"]) == 2
+    assert "holds no frames" in capsys.readouterr().err
+
+
+def test_a_film_in_one_pass(frames, tmp_path, capsys):
+    photos.write(tmp_path / "style.png", Photo(texture(48, 64, seed=5)))
+    command = ["style", str(frames), str(tmp_path / "style.png"), "--out", str(tmp_path / "film"), "--fast"]
+    assert main([*command, "--video", "--size", "64"]) == 0
+    assert "f12.png: done" in capsys.readouterr().out
+    assert photos.read(tmp_path / "film" / "f12.png").width == 64
+
+
+def test_carried_follows_the_camera(frames):
+    first, second = (photos.read(path) for path in frames_in(frames)[:2])
+    known = film.carried(first, first, second)
+    inner = (slice(8, -8), slice(8, -16))
+    assert np.abs(known.picture - second.pixels)[inner].mean() < 0.03
+    assert known.believed[inner].mean() > 0.8
