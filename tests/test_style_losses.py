@@ -142,4 +142,12 @@ def test_sample_losses_match_finite_differences(name):
 
 
 def test_every_loss_has_one_name():
-    assert set(LOSSES) == {"gram", "wasserstein", "mean-deviation", "sorted", "sliced", "nearest"} == set(losses.LOUDNESS)
+    assert (
+        set(LOSSES) == {"gram", "wasserstein", "mean-deviation", "sorted", "sliced", "nearest"} == set(losses.LOUDNESS)
+    )
+
+
+def test_departure_by_hand():
+    images, known = torch.full((1, 3, 1, 2), 0.5), torch.zeros(1, 3, 1, 2)
+    assert float(losses.departure(images, known, torch.tensor([[[[1.0, 0.0]]]]))) == pytest.approx(0.125)
+    assert float(losses.departure(images, images, torch.ones(1, 1, 1, 2))) == 0

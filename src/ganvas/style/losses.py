@@ -131,6 +131,19 @@ def total_variation(images: Tensor) -> Tensor:
     return 2 * (axes / 3 + diagonals / 12)
 
 
+def departure(images: Tensor, known: Tensor, believed: Tensor) -> Tensor:
+    """Mean squared difference from a picture that is known, where it is believed: what keeps a film from flickering.
+
+    Args:
+        images: [1, 3, H, W].
+        known: [1, 3, H, W], the painting before, moved to where things are now.
+        believed: how much each pixel counts [1, 1, H, W] in [0, 1].
+
+    Source: Ruder et al. 2016, equation 6, arXiv 1604.08610
+    """
+    return (believed * (images - known).square()).mean()
+
+
 def out_of_range(images: Tensor) -> Tensor:
     """Mean squared excess of pixels [N, 3, H, W] over 1 and under 0, which files cut off."""
     return (images - images.clamp(0, 1)).square().mean()

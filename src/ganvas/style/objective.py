@@ -137,19 +137,18 @@ class Objective:
             style, content, gradient = self._by_samples(picture, step)
         else:
             style, content, gradient = tiles.value_and_gradient(self.backbone, picture, self.terms)
-        seen = picture.detach().requires_grad_(True)
-        smoothness = losses.total_variation(seen) * self.config.weights.smoothness
-        beyond = losses.out_of_range(seen) * self.config.weights.range
-        gradient = gradient + torch.autograd.grad(smoothness + beyond, seen)[0]
-        found = {"content": content, "style": style, "smoothness": smoothness.detach(), "range": beyond.detach()}
+        weights, seen = self.config.weights, picture.detach().requires_grad_(True)
+        of_pixels = {
+            "smoothness": losses.total_variation(seen) * weights.smoothness,
+            "range": losses.out_of_range(seen) * weights.range,
+        }
         if self.anchor is not None:
-            away = picture - self.anchor.picture
-            share = self.config.weights.before / away.numel()
-            found["before"] = share * (self.anchor.believed * away.square()).sum()
-            gradient = gradient + 2 * share * self.anchor.believed * away
+            of_pixels["before"] = losses.departure(seen, self.anchor.picture, self.anchor.believed) * weights.before
+        gradient = gradient + torch.autograd.grad(torch.stack(list(of_pixels.values())).sum(), seen)[0]
+        found = {"content": content, "style": style} | {name: value.detach() for name, value in of_pixels.items()}
         values = torch.stack(list(found.values())).tolist()
-        # In one memory layout sums round alike, saved and read back or not.
-        return Value(dict(zip(found, values, strict=True)), gradient.contiguous())
+        named = dict(zip(found, values, strict=True))
+        return Value(named, gradient.contiguous())  # in one memory layout sums round alike, saved and read back or not
 
     def _by_samples(self, picture: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor]:
         seen = picture.detach().requires_grad_(True)

@@ -23,7 +23,7 @@ from ganvas.training.repaint import manner
 from ganvas.training.state import State
 from ganvas.training.vitals import Vitals
 
-SAMPLES = 512  # generated and real ones compared
+SAMPLES = 384  # generated and real ones compared
 LOOKED_AT = 2048  # real samples from which the features are made, and among which neighbours are sought
 POINTS = 1024
 SETTLING = 2  # blocks of samples from which batch statistics are taken: a checkup must be cheap

@@ -190,7 +190,7 @@ class _Run:
         again = False
         if state.care.fault in GOES_BACK and state.care.returns < MOST_RETURNS:
             if again := self.go_back():
-                message += f" Training goes on from the best checkpoint, at {state.images_seen:,} images."
+                message += f" Training goes on from the checkpoint at {state.images_seen:,} images."
             elif again := self.never_well():
                 state.begin_again()
                 message += " It begins again with new networks."
@@ -204,21 +204,31 @@ class _Run:
         return max(vitals.coverage for vitals in self.state.history) < 1 / 3
 
     def go_back(self) -> bool:
-        """Become the best checkpoint, but for what has been learnt about how to train on from there."""
-        state = self.state
-        care, best = state.care, state.best
-        if self.checkpoints is None or best is None or best[0] >= state.images_seen:
+        """Become a good checkpoint, but for what has been learnt about how to train on from there."""
+        state, path = self.state, self.place_to_go_back_to()
+        if path is None:
             return False
-        path = checkpoint.folder(self.checkpoints, best[0])
-        later = [vitals.loss for vitals in state.history[-2:]]
-        lost = min(later) >= 2 * best[1] or care.fault in STANDS_STILL  # else training on is the quicker way
-        if not path.is_dir() or not lost or self.never_well():
-            return False
+        care = state.care
         checkpoint.load(path, state)
         self.engine.share(None)  # nobody writes there before everybody has read
         state.care = care
         self.last_position = self.went_back_to = state.images_seen
         return True
+
+    def place_to_go_back_to(self) -> Path | None:
+        """The best checkpoint, where training on is not the quicker way; of one that stands still, an earlier one."""
+        state, fault = self.state, self.state.care.fault
+        if self.checkpoints is None or self.never_well():
+            return None
+        if fault in STANDS_STILL:
+            moving = [v.images_seen for v in state.history if (getattr(v, STANDS_STILL[fault]) or 0.0) > monitors.STILL]
+            found = checkpoint.newest_good(self.checkpoints, before=max(moving, default=0) + 1)
+            return found.path if found else None
+        if state.best is None or state.best[0] >= state.images_seen:
+            return None
+        path = checkpoint.folder(self.checkpoints, state.best[0])
+        lost = min(vitals.loss for vitals in state.history[-2:]) >= 2 * state.best[1]
+        return path if lost and path.is_dir() else None
 
     def ends_early(self) -> bool:
         """Whether the score has not improved for as long as the run was told to wait."""

@@ -127,7 +127,7 @@ def discriminator_too_strong(history: History) -> str | None:
     recent = _known(history[-3:], "strength")
     if not begun(history) or len(recent) < 3 or min(recent) < 0.93 or _improves(history):
         return None
-    worse = min(v.loss for v in history[-3:]) > 1.1 * min(v.loss for v in history)
+    worse = min(v.loss for v in history[-3:]) > 1.05 * min(v.loss for v in history)
     if min(recent) < 0.97 and not worse:
         return None
     return (

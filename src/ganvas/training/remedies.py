@@ -94,7 +94,7 @@ ANSWERS: dict[str, tuple[Change, ...]] = {
 }
 # What has happened to these cannot be trained away: the run also goes back to its best checkpoint, or, where it has
 # never been well, begins again with new networks.
-STANDS_STILL = ("discriminator stands still", "generator stands still")
+STANDS_STILL = {"discriminator stands still": "discriminator_step", "generator stands still": "generator_step"}
 GOES_BACK = (
     "mode collapse", "dead output", "not finite", "divergence", "discriminator too fast", "generator too fast",
     *STANDS_STILL,

@@ -31,7 +31,7 @@ LIMITS = {"small": 32, "medium": 64, "large": 128}  # pixels along a side that `
 MEASURE_SECONDS = 1.0  # per number of threads
 SHEETS = 16  # sample sheets of a run
 CHECKUPS = 32
-CHECKUP_STEPS = 70  # at least so many between checkups: one costs about two steps, and all of them less than 3 %
+CHECKUP_STEPS = 80  # at least so many between checkups: one costs about 2.4 steps, and all of them 3 %
 MARGIN = 0.95  # of the minutes asked for; the rest is for sheets and saves
 REPORT_SECONDS = 3.0  # to write the report
 

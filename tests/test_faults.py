@@ -1,0 +1,114 @@
+"""Each remedy in a short run with an induced fault: it is the one that is taken, and it does what it is for."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ganvas import augment, presets
+from ganvas.config import changed
+from ganvas.data.source import open_source
+from ganvas.events import Alert, Progress, Remedy
+from ganvas.training import resolve
+from ganvas.training.engine import Engine
+from ganvas.training.loop import train
+from ganvas.training.monitors import GROWN, STILL
+from ganvas.training.state import State
+
+pytestmark = pytest.mark.slow
+BATCH = 32
+
+
+STEPS = 240
+
+
+def treated(folder, *, steps=STEPS, rig=None, strike=None, count=1000, **changes):
+    """A run on small digits with a fault, treated: its alarms, its remedies, and its state at the end."""
+    config = presets.configure("digits", None, {"data.resolution": "16", "network.width": 12, "threads": 1} | changes)
+    whole = open_source("digits", config.data, limit=16)
+    dataset = replace(whole, samples=np.asarray(whole.samples[:: len(whole.samples) // count]))
+    length = {"batch_size": BATCH, "total_images": steps * BATCH, "steady.every_images": 15 * BATCH}
+    length |= {"save.every_images": 30 * BATCH, "save.samples_every_images": steps * BATCH}
+    config = resolve.with_machine(resolve.with_source(changed(config, length), dataset), dataset, Engine())
+    state = State(config, dataset.shape)
+    if rig:
+        rig(state)
+    told, done, penalised = [], [], []
+    for event in train(config, dataset, state=state, checkpoints=folder):
+        if strike and state.images_seen >= config.total_images // 2:
+            strike(state)
+            strike = None
+        if isinstance(event, Alert):
+            told.append(event.monitor)
+        if isinstance(event, Remedy):
+            done.append(event)
+        if isinstance(event, Progress) and event.stats.get("discriminator/r1"):
+            penalised.append(event.images_seen)
+    return told, done, state, penalised
+
+
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+def test_a_player_that_is_too_fast_begins_again_with_smaller_steps(player, tmp_path):
+    told, done, state, _ = treated(tmp_path, **{f"optimiser.{player}_lr": 0.5})
+    assert told[0] == f"{player} too fast"
+    assert done[0].action == f"{player}_lr"
+    assert "begins again with new networks" in done[0].message
+    assert getattr(state.care.controls, f"{player}_lr") <= 1 / 32
+    after = [v for v in state.history if v.images_seen > done[-1].images_seen]
+    assert after
+    assert getattr(after[0], f"{player}_growth") < GROWN
+
+
+def test_a_player_that_stands_still_goes_back_to_the_best_checkpoint(tmp_path):
+    def freeze(state):
+        for kept in state.optimisers["discriminator"].state.values():
+            kept["exp_avg_sq"].fill_(1e20)
+
+    told, done, state, _ = treated(tmp_path, strike=freeze)
+    assert "discriminator stands still" in told
+    (back,) = [event for event in done if "from the checkpoint" in event.message]
+    assert back.action == "learning_rate"
+    assert back.images_seen <= STEPS // 2 * BATCH
+    assert state.history[-1].discriminator_step > STILL
+    assert state.care.controls.learning_rate == 0.5
+
+
+def test_augmentation_that_leaks_is_turned_off(tmp_path):
+    def rig(state):
+        game = state.phases[0].loss.__self__
+        policy = game.policy
+        game.policy = lambda step, samples: ()
+
+        def blur(step, side, samples):
+            if side == "fake":
+                return samples
+            draws = step.draws.uniform("leak", augment.DRAWS)
+            return augment.augment(samples, draws, policy(step, samples), game.strength(step))
+
+        game.blur = blur
+
+    told, done, state, _ = treated(tmp_path, rig=rig, **{"augment.policy": "translation,cutout"})
+    assert "leaking augmentation" in told
+    assert [event.action for event in done] == ["asked_augment"]
+    assert state.care.controls.asked_augment == 0
+    assert state.history[-1].leak > 0.7
+
+
+def test_a_discriminator_that_learns_few_pictures_by_heart_sees_them_changed(tmp_path):
+    quick = {"loss.r1": 0.0, "loss.r2": 0.0, "network.discriminator_width": 32, "optimiser.discriminator_lr": 6e-3}
+    told, done, state, _ = treated(tmp_path, count=100, **quick)
+    assert told[0] == "too few pictures"
+    assert "memorising" in told
+    assert "augment" in [event.action for event in done]
+    assert state.care.controls.augment > 0
+
+
+def test_a_discriminator_that_is_too_strong_is_smoothed(tmp_path):
+    strong = {"loss.r1": 0.0, "loss.r2": 0.0, "network.discriminator_width": 48}
+    told, done, state, penalised = treated(tmp_path, steps=400, **strong)
+    assert "discriminator too strong" in told
+    smoothed = [event.images_seen for event in done if event.action == "penalty"]
+    assert smoothed
+    assert state.care.controls.penalty >= 4
+    assert penalised
+    assert min(penalised) > min(smoothed)  # a run that had asked for none
