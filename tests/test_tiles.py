@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from ganvas.style import losses, network, statistics
+from ganvas.style import tiles as cut
 from ganvas.style.losses import MOMENT_LOSSES
-from ganvas.style.tiles import Terms, Window, halo, split, value_and_gradient
+from ganvas.style.tiles import Terms, Window, halo, layer_size, split, value_and_gradient
 
 STYLE, CONTENT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "relu4_2"
 
@@ -39,8 +40,7 @@ def terms(backbone, height, width, loss="gram", masked=False, layers=STYLE) -> T
     regions = (None,)
     if masked:
         mask = torch.linspace(0, 1, width, dtype=torch.float64).expand(1, 1, height, width)
-        sizes = backbone.features(picture(3, height, width), layers)
-        left = {name: statistics.shrunk(mask, sizes[name])[0, 0] for name in layers}
+        left = {name: statistics.shrunk(mask, layer_size(height, width, name))[0, 0] for name in layers}
         right = {name: 1 - left[name] for name in layers if name != "relu5_1"}
         regions = (left, right)
     return Terms(layers, style_loss, regions, 0.3, content)
@@ -81,6 +81,20 @@ def test_tiles_in_both_directions(backbone, loss):
     tiles = split(203, 411, 2, 3, 16)
     assert len(tiles) == 6
     check(backbone, 203, 411, terms(backbone, 203, 411, loss, masked=True), tiles)
+
+
+def test_features_and_statistics_of_tiles_are_those_of_the_whole(backbone):
+    at, layers = picture(6, 37, 300), [*STYLE, CONTENT]
+    with torch.no_grad():
+        whole = backbone.features(at, layers)
+    for name, found in cut.features(backbone, at, layers, split(37, 300, 2, 2, 16)).items():
+        torch.testing.assert_close(found, whole[name], rtol=0, atol=1e-12)
+    mask = torch.linspace(0, 1, 300, dtype=torch.float64).expand(1, 1, 37, 300)
+    for shown in (None, mask):
+        one, other = (statistics.measure(backbone, at, STYLE, shown, most) for most in (None, 37 * 150))
+        for name in STYLE:
+            torch.testing.assert_close(one[name].moments.second, other[name].moments.second, rtol=1e-10, atol=1e-12)
+            assert 0.4 < len(other[name].samples) / len(one[name].samples) <= 1.05
 
 
 def test_thin_pictures(backbone):

@@ -82,6 +82,7 @@ class StyleConfig(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = setting(
         "auto", "Inside the network; auto is bfloat16 where the processor multiplies it faster."
     )
+    memory: str | None = setting(None, "At most so much memory, as 2GB; by default most of what is free.")
     minutes: float | None = setting(None, "At most so long; scales get their shares of it.", unit="minutes", gt=0)
     seed: int = setting(0, "Seed of every random draw.", ge=0)
     weights: WeightsConfig = Field(default=WeightsConfig())
