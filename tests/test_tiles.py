@@ -1,5 +1,7 @@
 """Tiles: the value and the gradient of the whole picture, to the last digits of double precision."""
 
+import weakref
+
 import pytest
 import torch
 
@@ -123,6 +125,21 @@ def test_the_halo_is_needed_and_enough(backbone, layer):
     tiled = value_and_gradient(backbone, at, wanted, tiles)
     assert (tiled[2] - gradient).abs().max() < 1e-12 * gradient.abs().max()
     assert halo([layer]) == {"relu1_1": 3, "relu2_1": 10, "relu3_1": 24, "relu4_1": 72, "relu5_1": 160}[layer]
+
+
+def test_nothing_of_a_step_is_left_behind(backbone, monkeypatch):
+    made, features = [], backbone.features
+
+    def noting(*args):
+        found = features(*args)
+        made.extend(weakref.ref(values) for values in found.values() if values.requires_grad)
+        return found
+
+    wanted = terms(backbone, 20, 30)
+    monkeypatch.setattr(backbone, "features", noting)
+    value_and_gradient(backbone, picture(1, 20, 30), wanted)
+    assert made
+    assert not [reference for reference in made if reference() is not None]
 
 
 def test_splitting_covers_every_pixel_once():
