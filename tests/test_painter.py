@@ -131,7 +131,7 @@ def test_what_is_wrong_is_said_in_a_line(changes, line):
 
 
 def test_a_folder_cannot_become_a_file(files):
-    with pytest.raises(BadSetting, match="is a folder, so --out must be one too"):
+    with pytest.raises(BadSetting, match="is a folder, so --out must be a folder"):
         outputs((files,), files / "x.png")
 
 
