@@ -1,5 +1,8 @@
 """Tiles: the value and the gradient of the whole picture, to the last digits of double precision."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 
@@ -134,3 +137,24 @@ def test_splitting_covers_every_pixel_once():
                 assert tile.top % 16 == tile.left % 16 == 0
                 assert tile.area > 0
             assert (count == 1).all()
+
+
+def test_nothing_stays_alive_until_garbage_is_collected(backbone):
+    seen = []
+    looking = backbone.features
+
+    def features(*given):
+        found = looking(*given)
+        seen.extend(weakref.ref(tensor) for tensor in found.values())
+        return found
+
+    wanted = terms(backbone, 16, 16)
+    gc.disable()
+    try:
+        backbone.features = features
+        value_and_gradient(backbone, picture(4, 16, 16), wanted)
+        assert seen
+        assert not [ref for ref in seen if ref() is not None]
+    finally:
+        del backbone.features
+        gc.enable()

@@ -238,11 +238,12 @@ def _feed_back(features: dict[str, Tensor], slopes: list[dict[str, Slope]], term
     shallow layers themselves.
     """
 
-    def joining(name: str) -> Callable[[Tensor], Tensor]:
-        return lambda coming: _joined(coming, features[name].detach(), name, slopes, terms, outer)
+    def joining(name: str, found: Tensor) -> Callable[[Tensor], Tensor]:
+        return lambda coming: _joined(coming, found, name, slopes, terms, outer)
 
     for name, found in features.items():
-        found.register_hook(joining(name))  # type: ignore[no-untyped-call]
+        # Detached: a hook that held on to its own tensor would keep the whole graph alive until garbage is collected.
+        found.register_hook(joining(name, found.detach()))  # type: ignore[no-untyped-call]
     nothing = [found.new_zeros(()).expand_as(found) for found in features.values()]
     torch.autograd.backward(list(features.values()), nothing)
 
