@@ -20,7 +20,7 @@ from ganvas.training.remedies import (
     advice,
     possible_controls,
 )
-from tiny import BATCH, differing, fresh, make_pictures, snapshot, tiny_config
+from tiny import BATCH, advance, differing, fresh, make_pictures, snapshot, tiny_config
 
 ALL = frozenset(BOUNDS)
 
@@ -75,7 +75,7 @@ def test_a_finding_is_told_once_in_a_while():
 
 
 def test_it_survives_a_checkpoint():
-    care = Care(Controls(0.5, 0.25, 0.5, 4.0, 0.9, 0.5), "divergence", 2, 1, 0, 1, {"divergence": 3})
+    care = Care(Controls(0.5, 0.25, 0.5, 4.0, 0.9, 2.0, 0.5, 0.5), "divergence", 2, 1, 0, 1, {"divergence": 3})
     assert Care.of(care.to_numbers()) == care
 
 
@@ -116,6 +116,19 @@ def test_controls_reach_learning_rates_penalties_balance_and_augmentation():
     assert not balance.holds("discriminator")
     assert balance.holds("discriminator", 0.9)
     assert not balance.holds("generator", 0.9)
+
+
+@pytest.mark.parametrize("rounds", [1.0, 2.0, 4.0])
+def test_more_rounds_give_the_discriminator_more_steps(rounds):
+    dataset = make_pictures()
+    config = tiny_config("lean", dataset)
+    state = fresh(config, dataset)
+    state.care.controls = Controls(rounds=rounds)
+    advance(config, dataset, state, 8)
+    steps = {
+        name: {float(kept["step"]) for kept in optimiser.state.values()} for name, optimiser in state.optimisers.items()
+    }
+    assert steps == {"discriminator": {8.0}, "generator": {8 / rounds}}
 
 
 class Collapse:

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from ganvas import vgg
 from ganvas.errors import BadSetting, UnknownName, UserError, check_shape
+from ganvas.style.convolution import RectifiedConvolution
 from ganvas.style.precision import half_is_faster
 
 Padding = Literal["replicate", "reflect", "zeros"]
@@ -121,7 +122,7 @@ class Backbone(nn.Module):
         for (weight, bias), (before, after) in zip(weights, pairwise((1.0, *rms)), strict=True):
             outputs, inputs = weight.shape[:2]
             with torch.device("meta"):
-                convolution = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode=padding)
+                convolution = RectifiedConvolution(inputs, outputs, 3, padding=1, padding_mode=padding)
             scaled = weight * (before / after)
             if not convolutions:
                 scaled = scaled[:, torch.tensor(entry.order).argsort()] * torch.tensor(entry.scale).view(1, 3, 1, 1)
@@ -156,7 +157,7 @@ class Backbone(nn.Module):
                 break
             if name in FIRST:
                 x = self._pool(x)
-            x = functional.relu(convolution(x), inplace=True)
+            x = convolution(x)
             if name in wanted:
                 found[name] = x.to(images.dtype)
         return found

@@ -16,7 +16,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ganvas.style.losses import Moments, Sums, content, positions, sums
+from ganvas.style.losses import Moments, Sums, positions, sums
 from ganvas.style.network import Backbone, deepest, reach
 
 Region = Mapping[str, Tensor] | None  # a mask [h, w] by layer; one that is missing has no moments. None: everything
@@ -120,42 +120,26 @@ def value_and_gradient(
         (the style's loss, the content's loss times its weight, both scalars without a gradient; the gradient of their
         sum [1, 3, H, W])
     """
-    if len(tiles) < 2:
-        return _at_once(backbone, picture, terms)
-    totals = _added_up(backbone, picture, terms, tiles)
-    style_value, slopes = _slopes(totals, terms)
-    gradient, content_value = torch.empty_like(picture), picture.new_zeros(())
-    frame, reaching = frame_of(picture), halo(terms.every)
+    frame = frame_of(picture)
+    tiles = tiles or [frame]
+    reaching, content_value, gradient = halo(terms.every), picture.new_zeros(()), torch.empty_like(picture)
+    slopes: list[dict[str, Slope]] | None = None
+    if len(tiles) > 1:
+        style_value, slopes = _slopes(_added_up(backbone, picture, terms, tiles), terms)
     for tile in tiles:
         outer = tile.grown(reaching, frame)
         seen = outer.cut(picture).detach().clone().requires_grad_(True)
         features = backbone.features(seen, terms.every)
-        fed = {name: _fed_back(found.detach(), name, slopes, terms, outer) for name, found in features.items()}
+        if slopes is None:
+            totals: list[dict[str, Sums]] = [{} for _ in terms.regions]
+            _add(totals, features, terms, tile, outer)
+            style_value, slopes = _slopes(totals, terms)
         for name, target in terms.content.items():
             content_value += _content_share(features[name].detach(), target, name, tile, outer) * terms.content_weight
-        torch.autograd.backward(list(features.values()), [fed[name] for name in features])
+        _feed_back(features, slopes, terms, outer)
         assert seen.grad is not None
         tile.cut(gradient).copy_(tile.seen_from(outer).cut(seen.grad))
     return style_value, content_value, gradient
-
-
-def _at_once(backbone: Backbone, picture: Tensor, terms: Terms) -> tuple[Tensor, Tensor, Tensor]:
-    seen = picture.detach().requires_grad_(True)
-    features = backbone.features(seen, terms.every)
-    found: Found = [
-        {
-            name: sums(features[name], None if region is None else region[name]).moments()
-            for name in terms.layers
-            if region is None or name in region
-        }
-        for region in terms.regions
-    ]
-    style_value = terms.style_loss(found)
-    content_value = picture.new_zeros(())
-    for name, target in terms.content.items():
-        content_value = content_value + content(features[name], target) * terms.content_weight
-    (gradient,) = torch.autograd.grad(style_value + content_value, seen)
-    return style_value.detach(), content_value.detach(), gradient
 
 
 @torch.no_grad()
@@ -167,16 +151,23 @@ def _added_up(backbone: Backbone, picture: Tensor, terms: Terms, tiles: Sequence
     totals: list[dict[str, Sums]] = [{} for _ in terms.regions]
     for tile in tiles:
         outer = tile.grown(reaching, frame)
-        features = backbone.features(outer.cut(picture), terms.layers)
-        for region, total in zip(terms.regions, totals, strict=True):
-            for name, found in features.items():
-                if region is not None and name not in region:
-                    continue
-                stride = reach(name).stride
-                mask = None if region is None else tile.cut(region[name], stride)
-                part = sums(tile.seen_from(outer).cut(found, stride), mask)
-                total[name] = total[name] + part if name in total else part
+        _add(totals, backbone.features(outer.cut(picture), terms.layers), terms, tile, outer)
     return totals
+
+
+@torch.no_grad()
+def _add(
+    totals: list[dict[str, Sums]], features: Mapping[str, Tensor], terms: Terms, tile: Window, outer: Window
+) -> None:
+    """Add the sums of a tile's inner part, given features of it and its halo."""
+    for region, total in zip(terms.regions, totals, strict=True):
+        for name in terms.layers:
+            if region is not None and name not in region:
+                continue
+            stride = reach(name).stride
+            mask = None if region is None else tile.cut(region[name], stride)
+            part = sums(tile.seen_from(outer).cut(features[name], stride), mask)
+            total[name] = total[name] + part if name in total else part
 
 
 Slope = tuple[Tensor, Tensor]  # of the loss, with respect to the sum of features [C] and of their products [C, C]
@@ -203,23 +194,40 @@ def _slopes(totals: list[dict[str, Sums]], terms: Terms) -> tuple[Tensor, list[d
     return value.detach(), slopes
 
 
-def _fed_back(found: Tensor, name: str, slopes: list[dict[str, Slope]], terms: Terms, outer: Window) -> Tensor:
-    """The loss's gradient with respect to the features [1, C, h, w] of a tile and its halo."""
+def _feed_back(features: dict[str, Tensor], slopes: list[dict[str, Slope]], terms: Terms, outer: Window) -> None:
+    """Send the loss's gradients with respect to the features of a tile and its halo back to its pixels.
+
+    They join in on the way, each when its layer is reached, since all of them at once would need as much memory as the
+    shallow layers themselves.
+    """
+
+    def joining(name: str) -> Callable[[Tensor], Tensor]:
+        return lambda coming: _joined(coming, features[name].detach(), name, slopes, terms, outer)
+
+    for name, found in features.items():
+        found.register_hook(joining(name))  # type: ignore[no-untyped-call]
+    nothing = [found.new_zeros(()).expand_as(found) for found in features.values()]
+    torch.autograd.backward(list(features.values()), nothing)
+
+
+def _joined(
+    coming: Tensor, found: Tensor, name: str, slopes: list[dict[str, Slope]], terms: Terms, outer: Window
+) -> Tensor:
+    """A gradient with respect to features [1, C, h, w], with what the loss says of them itself added."""
     stride = reach(name).stride
-    rows = positions(found)
-    gradient = torch.zeros_like(rows)
+    rows, gradient = positions(found), positions(coming)
     for region, slope in zip(terms.regions, slopes, strict=True):
         if name not in slope:
             continue
         first, second = slope[name]
-        part = torch.addmm(first, rows, second)
-        if region is not None:
-            part *= outer.cut(region[name], stride).reshape(-1, 1)
-        gradient += part
+        if region is None:
+            gradient = torch.addmm(gradient, rows, second).add_(first)
+        else:
+            gradient = gradient + torch.addmm(first, rows, second) * outer.cut(region[name], stride).reshape(-1, 1)
     if name in terms.content:
         target = terms.content[name]
-        # a mean over the whole layer
-        gradient += (rows - positions(outer.cut(target, stride))) * (2 * terms.content_weight / target.numel())
+        error = rows - positions(outer.cut(target, stride))
+        gradient = gradient + error.mul_(2 * terms.content_weight / target.numel())  # a mean over the whole layer
     return gradient.view(1, *found.shape[2:], found.shape[1]).permute(0, 3, 1, 2)
 
 

@@ -49,7 +49,7 @@ class Stepper:
         before = [tensor.clone() for tensor in state.statistics()]
         bad = torch.zeros((), device=engine.device)
         for phase in state.phases:
-            if state.steps % phase.every == 0 and not state.balance.holds(phase.player, state.care.controls.hold_above):
+            if self.is_due(phase):
                 bad = torch.maximum(bad, self.run_phase(phase, step, stats))
         if self.may_be(bad):
             for tensor, old in zip(state.statistics(), before, strict=True):
@@ -61,6 +61,13 @@ class Stepper:
         state.meter.add(stats | {"skipped": bad})
         state.images_seen += self.batch
         state.steps += 1
+
+    def is_due(self, phase: Phase) -> bool:
+        """Whether a phase has its turn: as often as the objective says, but for what balance and remedies want."""
+        controls, every = self.state.care.controls, phase.every
+        if phase.player == "generator":
+            every *= int(controls.rounds)
+        return self.state.steps % every == 0 and not self.state.balance.holds(phase.player, controls.hold_above)
 
     def run_phase(self, phase: Phase, step: Step, stats: dict[str, Tensor]) -> Tensor:
         """One optimiser step of the networks of a phase, every other network held still; 1 if it was left out.
