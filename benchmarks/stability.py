@@ -217,7 +217,7 @@ def run_healthy(results: Results, names: list[str], seeds: list[int], steps: int
                 job = {"what": "healthy", "name": name, "mode": mode, "seed": seed, "steps": steps}
                 with results.claim(**job) as mine:
                     if mine:
-                        images = steps * presets.configure(source, preset, settings).batch_size
+                        images = steps * (presets.configure(source, preset, settings).batch_size or 64)
                         changes = settings | {"total_images": images, "seed": seed, "threads": 1, "steady.mode": mode}
                         changes["steady.every_images"] = images // CHECKUPS
                         results.add(job | run(source, preset, changes, Fault(())))

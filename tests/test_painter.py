@@ -131,8 +131,8 @@ def test_what_is_wrong_is_said_in_a_line(changes, line):
 
 
 def test_a_folder_cannot_become_a_file(files):
-    with pytest.raises(BadSetting, match="is a folder, so --out must be one too"):
-        outputs(files, files / "x.png")
+    with pytest.raises(BadSetting, match="is a folder, so --out must be a folder"):
+        outputs((files,), files / "x.png")
 
 
 def test_a_file_that_cannot_be_read_leaves_nothing(files, capsys):

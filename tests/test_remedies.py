@@ -5,7 +5,7 @@ import torch
 
 from ganvas.config import BalanceConfig
 from ganvas.events import Alert, Remedy
-from ganvas.training import checkpoint
+from ganvas.training import checkpoint, monitors
 from ganvas.training.balance import Balance
 from ganvas.training.loop import train
 from ganvas.training.objectives import Game
@@ -171,6 +171,18 @@ def test_a_run_that_collapses_is_told_and_goes_back_to_its_best_checkpoint(tmp_p
     newest = checkpoint.newest_good(tmp_path)
     assert newest is not None
     assert newest.position == state.images_seen
+
+
+def test_nothing_is_changed_at_the_very_end(tmp_path, monkeypatch):
+    """A run that begins again at its end would leave untrained networks."""
+    monkeypatch.setattr(monitors, "findings", lambda history: {"mode collapse": "seen"} if len(history) >= 4 else {})
+    dataset = make_pictures()
+    config = tiny_config("lean", dataset, total_images=16 * BATCH, steady={"every_images": 4 * BATCH, "held_out": 8})
+    state = fresh(config, dataset)
+    events = list(train(config, dataset, state=state, checkpoints=tmp_path))
+    assert any(isinstance(event, Alert) for event in events)
+    assert not any(isinstance(event, Remedy) for event in events)
+    assert len(state.history) == 4
 
 
 def test_with_warn_it_is_told_and_nothing_is_changed(tmp_path):

@@ -93,7 +93,7 @@ class Stepper:
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         norm: Tensor = torch.stack(torch._foreach_norm(gradients)).norm()
         bad: Tensor = (0 * (norm + shared_loss)).ne(0).float()  # 0 x infinity is not a number
-        self.set_learning_rate(optimiser, phase, step.progress)
+        optimiser.param_groups[0]["lr"] = learning_rate(state, phase.player, step.progress)
         optimiser.found_inf = bad  # type: ignore[attr-defined]  # a fused optimiser then leaves everything as it is
         optimiser.step()
         named = {f"{phase.name}/{name}": value for name, value in seen.items()}
@@ -106,16 +106,6 @@ class Stepper:
     def may_be(self, bad: Tensor) -> bool:
         """Whether a step may have been bad: known on a CPU; on a GPU asking would mean waiting, so it may."""
         return self.engine.device.type != "cpu" or bool(bad)
-
-    def set_learning_rate(self, optimiser: torch.optim.Adam, phase: Phase, progress: float) -> None:
-        """Learning rate as a function of the position, of the rollbacks so far, and of remedies."""
-        settings, controls = self.config.optimiser, self.state.care.controls
-        rate = self.state.lr_scale * controls.learning_rate
-        if phase.player == "discriminator":
-            base = settings.discriminator_lr * controls.discriminator_lr
-        else:
-            base = settings.generator_lr * controls.generator_lr
-        optimiser.param_groups[0]["lr"] = base * schedules.learning_rate(settings, progress) * rate
 
     @torch.no_grad()
     def update_averages(self) -> None:
@@ -137,3 +127,14 @@ class Stepper:
 def _largest(tensors: list[Tensor]) -> Tensor:
     """The largest absolute value in the tensors; not a number if any is."""
     return torch.stack(torch._foreach_norm(tensors, float("inf"))).max()
+
+
+def learning_rate(state: State, player: str, progress: float) -> float:
+    """Learning rate of a player as a function of the position, of the rollbacks so far, and of remedies."""
+    settings, controls = state.config.optimiser, state.care.controls
+    rate = state.lr_scale * controls.learning_rate
+    if player == "discriminator":
+        base = settings.discriminator_lr * controls.discriminator_lr
+    else:
+        base = settings.generator_lr * controls.generator_lr
+    return base * schedules.learning_rate(settings, progress) * rate
