@@ -48,3 +48,13 @@ class Results:
             yield not any(all(row.get(name) == value for name, value in job.items()) for row in self.rows())
         finally:
             lock.release()
+
+
+def write_section(page: Path, name: str, text: str) -> None:
+    """Put a benchmark's result where a page has room for it: between `<!-- NAME -->` and `<!-- end of NAME -->`."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    before, _, rest = page.read_text().partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise SystemExit(f"{page} has no {begin} ... {end}")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from results import Results, Row
+from results import Results, Row, write_section
 from speed import images_in
 
 from ganvas import presets
@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steady", choices=["auto", "off"], default="auto")
     parser.add_argument("--test-digits", type=Path)
+    parser.add_argument("--write", type=Path, help="a page with room for the table, such as docs/experiments.md")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-robustness/results.jsonl"))
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -110,7 +111,10 @@ def main() -> None:
                 if mine:
                     changes = settings(preset, rate, other) | {"steady.mode": options.steady}
                     results.add(job | {"images": images, "frechet": run(preset, changes, images, options.seed, reals)})
-    print(table([r for r in results.rows() if r["seed"] == options.seed and r["steady"] == options.steady]))
+    found = table([r for r in results.rows() if r["seed"] == options.seed and r["steady"] == options.steady])
+    print(found)
+    if options.write:
+        write_section(options.write, "robustness", found)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/stability.py faults --seeds 0 1 2
     python benchmarks/stability.py healthy --seeds 0 1 2
-    python benchmarks/stability.py table --seeds 0 1 2
+    python benchmarks/stability.py table --seeds 0 1 2 --write docs/experiments.md
     python benchmarks/stability.py record --seeds 101 --to tests/recordings.json
 
 Faults are induced in runs on the digits at 16 pixels with a small pair of the default networks; healthy runs are of
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from results import Results, Row
+from results import Results, Row, write_section
 
 from ganvas import augment, presets
 from ganvas.data.source import Dataset, open_source
@@ -217,7 +217,7 @@ def run_healthy(results: Results, names: list[str], seeds: list[int], steps: int
                 job = {"what": "healthy", "name": name, "mode": mode, "seed": seed, "steps": steps}
                 with results.claim(**job) as mine:
                     if mine:
-                        images = steps * presets.configure(source, preset, settings).batch_size
+                        images = steps * (presets.configure(source, preset, settings).batch_size or 64)
                         changes = settings | {"total_images": images, "seed": seed, "threads": 1, "steady.mode": mode}
                         changes["steady.every_images"] = images // CHECKUPS
                         results.add(job | run(source, preset, changes, Fault(())))
@@ -301,6 +301,7 @@ def main() -> None:
     parser.add_argument("--mode", choices=["auto", "warn"], default="auto", help="of runs with faults")
     parser.add_argument("--steps", type=int, default=800, help="of 64 samples for faults, of the run's own batch else")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-stability/results.jsonl"))
+    parser.add_argument("--write", type=Path, help="a page with room for the tables, such as docs/experiments.md")
     parser.add_argument("--to", type=Path, help="the file that `record` writes")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -314,7 +315,10 @@ def main() -> None:
     if options.what == "record":
         record(results.rows(), options.seeds, options.to)
         return
-    print(fault_table(results.rows(), options.seeds), healthy_table(results.rows(), options.seeds), sep="\n\n")
+    found = f"{fault_table(results.rows(), options.seeds)}\n\n{healthy_table(results.rows(), options.seeds)}"
+    print(found)
+    if options.write:
+        write_section(options.write, "stability", found)
 
 
 if __name__ == "__main__":

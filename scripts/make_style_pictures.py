@@ -99,7 +99,7 @@ def main() -> int:
     for (photo, pixels), (style, drawn) in zip(photographs.items(), STYLES.items()):
         manner = np.asarray(drawn())
         with PaintingDisplay(f"{photo} as {style}") as display:
-            stylization = ganvas.stylize(pixels, manner, size=384, seed=0)
+            stylization = ganvas.stylize(pixels, manner, size=288, seed=0)
             display.show(stylization)
         painted = Image.fromarray((stylization.photo.pixels * 255).round().astype(np.uint8))
         for picture in (Image.fromarray(pixels), Image.fromarray(manner), painted):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganvas.cli import COMMANDS, parse
+from ganvas.training.monitors import MONITORS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,3 +65,9 @@ def test_the_python_of_the_readme_runs(tmp_path):
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
         assert target.startswith("http") or (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_every_alarm_is_explained():
+    page = (ROOT / "docs" / "steady.md").read_text()
+    beforehand = ("too few pictures", "pictures alike", "wrong range", "small batch", "non-finite")
+    assert [name for name in (*MONITORS, *beforehand) if f"`{name}`" not in page] == []

@@ -94,6 +94,22 @@ def test_augmentation_that_leaks_is_turned_off(tmp_path):
     assert state.history[-1].leak > 0.7
 
 
+@pytest.mark.parametrize("mode", ["off", "warn", "auto"])
+def test_the_preset_that_collapses(mode, tmp_path):
+    """It is said within 160 steps, a tenth of a run of two minutes; auto begins again, slower, and heals it."""
+    config = presets.configure("digits", "collapse", {"threads": 1, "batch_size": BATCH, "steady.mode": mode})
+    length = {"total_images": 260 * BATCH, "steady.every_images": 80 * BATCH}
+    length |= {"save.every_images": 260 * BATCH, "save.samples_every_images": 260 * BATCH}
+    dataset = open_source("digits", config.data, limit=28)
+    config = resolve.with_machine(resolve.with_source(changed(config, length), dataset), dataset, Engine())
+    state = State(config, dataset.shape)
+    events = list(train(config, dataset, state=state, checkpoints=tmp_path))
+    told = {e.monitor: e.images_seen for e in events if isinstance(e, Alert)}
+    assert (told.get("mode collapse") == 160 * BATCH) == (mode != "off")
+    assert any("begins again" in e.message for e in events if isinstance(e, Remedy)) == (mode == "auto")
+    assert mode != "auto" or state.history[-1].diversity > 0.8
+
+
 def test_a_discriminator_that_learns_few_pictures_by_heart_sees_them_changed(tmp_path):
     quick = {"loss.r1": 0.0, "loss.r2": 0.0, "network.discriminator_width": 32, "optimiser.discriminator_lr": 6e-3}
     told, done, state, _ = treated(tmp_path, count=100, **quick)

@@ -108,6 +108,14 @@ def test_a_film_from_the_command_line(frames, tmp_path, capsys):
     assert "holds no frames" in capsys.readouterr().err
 
 
+def test_a_film_in_one_pass(frames, tmp_path, capsys):
+    photos.write(tmp_path / "style.png", Photo(texture(48, 64, seed=5)))
+    command = ["style", str(frames), str(tmp_path / "style.png"), "--out", str(tmp_path / "film"), "--fast"]
+    assert main([*command, "--video", "--size", "64"]) == 0
+    assert "f12.png: done" in capsys.readouterr().out
+    assert photos.read(tmp_path / "film" / "f12.png").width == 64
+
+
 def test_carried_follows_the_camera(frames):
     first, second = (photos.read(path) for path in frames_in(frames)[:2])
     known = film.carried(first, first, second)

@@ -41,9 +41,9 @@ def test_a_healthy_run_raises_no_alarm_at_any_checkup(count):
         ("mode collapse", {"diversity": steady(0.9, 0.2)}),
         ("mode collapse", {"coverage": steady(0.8, 0.3), "diversity": steady(0.9, 0.7)}),
         ("dead output", {"contrast": steady(1.0, 0.01)}),
-        ("divergence", {"loss": steady(0.5, 9.0)}),
+        ("divergence", {"loss": steady(0.5, 9.0, of=3)}),
         ("discriminator too strong", {"strength": steady(0.8, 0.995, of=8), "loss": steady(1.0, 2.0, of=8)}),
-        ("discriminator too weak", {"strength": 0.5, "coverage": 0.2}),
+        ("discriminator too weak", {"strength": 0.5, "coverage": 0.2, "loss": steady(2.0, 3.0, of=8)}),
         ("exploding gradients", {"discriminator_gradient": steady(1.0, 500.0, of=1)}),
         ("vanishing gradients", {"generator_gradient": steady(1.0, 1e-8, of=3), "coverage": 0.3}),
         ("memorising", {"overfit": steady(0.2, 0.8, of=4)}),
@@ -70,17 +70,24 @@ def test_a_fault_is_seen_under_its_name(name, signs):
     [
         {"diversity": steady(0.9, 0.2, of=1)},  # one checkup alone proves nothing
         {"strength": 0.5},  # a generator that has won
+        {"strength": 0.5, "coverage": 0.2},  # a generator that learns quickly
         {"strength": 0.99, "loss": [8 / (1 + i) for i in range(20)]},  # far ahead, but samples get better
         {"overfit": [0.9 if i % 3 == 0 else 0.1 for i in range(20)]},  # a noisy number
         {"generator_gradient": 1e-8, "coverage": 0.9},  # nothing left to learn
         {"generator_growth": steady(1.5, 9.0, of=1)},  # quick, but samples are good
         {"strength": 0.95, "loss": [8 / (1 + i) for i in range(14)] + [0.59] * 6},  # ahead, and as good as ever
+        {"loss": steady(0.5, 9.0)},  # a young run may swing
         {"leak": None},  # nothing augmented
         {"pattern": [0.2 - 0.007 * i for i in range(20)]},  # it fades by itself
     ],
 )
 def test_what_is_no_fault_is_not_called_one(signs):
     assert findings(history(**signs)) == {}
+
+
+def test_samples_that_are_all_the_same_are_seen_at_the_second_checkup():
+    assert "mode collapse" in findings(history(2, diversity=1e-6))
+    assert findings(history(2, diversity=0.05)) == {}
 
 
 def test_nothing_is_judged_before_the_run_has_begun():

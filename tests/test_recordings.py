@@ -1,7 +1,7 @@
 """Monitors on recorded runs, healthy and broken: what each checkup found, from benchmarks/stability.py.
 
 The runs were made with `steady.mode=warn`, 800 steps, 32 checkups, on seeds that the monitors were tuned on; those
-that are reported in docs/experiments.md are others.
+that are reported in docs/experiments.md are others. Two more are runs of the usual length.
 """
 
 import json

@@ -5,7 +5,7 @@ import torch
 
 from ganvas.config import BalanceConfig
 from ganvas.events import Alert, Remedy
-from ganvas.training import checkpoint
+from ganvas.training import checkpoint, monitors
 from ganvas.training.balance import Balance
 from ganvas.training.loop import train
 from ganvas.training.objectives import Game
@@ -20,7 +20,7 @@ from ganvas.training.remedies import (
     advice,
     possible_controls,
 )
-from tiny import BATCH, differing, fresh, make_pictures, snapshot, tiny_config
+from tiny import BATCH, advance, differing, fresh, make_pictures, snapshot, tiny_config
 
 ALL = frozenset(BOUNDS)
 
@@ -75,7 +75,7 @@ def test_a_finding_is_told_once_in_a_while():
 
 
 def test_it_survives_a_checkpoint():
-    care = Care(Controls(0.5, 0.25, 0.5, 4.0, 0.9, 0.5), "divergence", 2, 1, 0, 1, {"divergence": 3})
+    care = Care(Controls(0.5, 0.25, 0.5, 4.0, 0.9, 2.0, 0.5, 0.5), "divergence", 2, 1, 0, 1, {"divergence": 3})
     assert Care.of(care.to_numbers()) == care
 
 
@@ -118,6 +118,19 @@ def test_controls_reach_learning_rates_penalties_balance_and_augmentation():
     assert not balance.holds("generator", 0.9)
 
 
+@pytest.mark.parametrize("rounds", [1.0, 2.0, 4.0])
+def test_more_rounds_give_the_discriminator_more_steps(rounds):
+    dataset = make_pictures()
+    config = tiny_config("lean", dataset)
+    state = fresh(config, dataset)
+    state.care.controls = Controls(rounds=rounds)
+    advance(config, dataset, state, 8)
+    steps = {
+        name: {float(kept["step"]) for kept in optimiser.state.values()} for name, optimiser in state.optimisers.items()
+    }
+    assert steps == {"discriminator": {8.0}, "generator": {8 / rounds}}
+
+
 class Collapse:
     """Breaks the generator of a run at one position: every sample the same from then on."""
 
@@ -158,6 +171,18 @@ def test_a_run_that_collapses_is_told_and_goes_back_to_its_best_checkpoint(tmp_p
     newest = checkpoint.newest_good(tmp_path)
     assert newest is not None
     assert newest.position == state.images_seen
+
+
+def test_nothing_is_changed_at_the_very_end(tmp_path, monkeypatch):
+    """A run that begins again at its end would leave untrained networks."""
+    monkeypatch.setattr(monitors, "findings", lambda history: {"mode collapse": "seen"} if len(history) >= 4 else {})
+    dataset = make_pictures()
+    config = tiny_config("lean", dataset, total_images=16 * BATCH, steady={"every_images": 4 * BATCH, "held_out": 8})
+    state = fresh(config, dataset)
+    events = list(train(config, dataset, state=state, checkpoints=tmp_path))
+    assert any(isinstance(event, Alert) for event in events)
+    assert not any(isinstance(event, Remedy) for event in events)
+    assert len(state.history) == 4
 
 
 def test_with_warn_it_is_told_and_nothing_is_changed(tmp_path):

@@ -154,7 +154,7 @@ class StylistConfig(Settings):
     key: str | None = setting(None, "SHA-256 of that picture; filled in.")
     pixels: int = setting(256, "Longer side at which it is looked at: less makes finer strokes.", unit="pixels", ge=16)
     strength: float = setting(100.0, "Weight of the style.", ge=0)
-    content: float = setting(1.0, "Weight of what the photograph shows.", ge=0)
+    content: float = setting(4.0, "Weight of what the photograph shows.", ge=0)
     smooth: float = setting(0.5, "Weight of total variation.", ge=0)
     bfloat16: bool | None = setting(
         None, "Look at pictures in half precision; by default where the processor is faster that way."

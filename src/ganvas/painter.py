@@ -184,17 +184,25 @@ def as_tensor(pixels: np.ndarray) -> Tensor:
     return torch.tensor(pixels, dtype=torch.float32).permute(2, 0, 1)[None]
 
 
-def outputs(content: Path, out: Path) -> list[tuple[Path, Path]]:
-    """(photograph, painting) of one file, or of every picture in a folder.
+def outputs(contents: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
+    """(photograph, painting) of one file, of several, or of every picture in folders.
 
     Raises:
-        BadSetting: when a folder of photographs should become one file, or holds none.
+        BadSetting: when several photographs should become one file, or a folder holds none.
     """
-    if not content.is_dir():
-        return [(content, out)]
+    if len(contents) == 1 and not contents[0].is_dir():
+        return [(contents[0], out)]
     if out.suffix.lower() in photos.FORMATS:
-        raise BadSetting(f"{content} is a folder, so --out must be one too; got {out}.")
+        what = f"{contents[0]} is a folder" if len(contents) == 1 else f"there are {len(contents)} photographs"
+        raise BadSetting(f"{what}, so --out must be a folder; got {out}.")
+    found = [path for content in contents for path in _pictures(content)]
+    return [(path, out / path.name) for path in found]
+
+
+def _pictures(content: Path) -> list[Path]:
+    if not content.is_dir():
+        return [content]
     found = sorted(path for path in content.iterdir() if path.suffix.lower() in photos.FORMATS)
     if not found:
         raise BadSetting(f"{content} holds no picture ({', '.join(photos.FORMATS)}).")
-    return [(path, out / path.name) for path in found]
+    return found

@@ -69,7 +69,7 @@ class Stylist:
         """
         if strength == 0:
             return photograph
-        pixels = torch.from_numpy(np.ascontiguousarray(photograph)).permute(2, 0, 1)[None]
+        pixels = torch.tensor(photograph).permute(2, 0, 1)[None]
         height, width = pixels.shape[2:]
         wide, tall = max(0, SMALLEST - width), max(0, SMALLEST - height)
         painted: Tensor = self.network(functional.pad(pixels, (0, wide, 0, tall), "replicate"))

@@ -15,9 +15,10 @@ from ganvas.errors import BadSetting
 from ganvas.interrupts import Interrupts
 
 if TYPE_CHECKING:
-    from ganvas.film import Before
+    from ganvas.film import Before, Paint
     from ganvas.painter import Stylization
     from ganvas.photos import Photo
+    from ganvas.quick import Brush
 
 
 @dataclass
@@ -27,13 +28,17 @@ class Style:
     content: tyro.conf.Positional[Path]
     """The photograph, or a folder of photographs."""
     styles: tyro.conf.Positional[tuple[Path, ...]]
-    """The picture whose style is taken, or several."""
+    """The picture whose style is taken, or several; with --with, further photographs."""
     out: Annotated[Path, tyro.conf.arg(metavar="FILE")]
     """File to write (.jpg, .png, .tif, .webp); a folder for a folder of photographs."""
+    fast: bool = False
+    """Paint in one pass of a network that knows any style: a second instead of minutes, and somewhat less like it."""
+    with_: Annotated[Path | None, tyro.conf.arg(name="with", metavar="RUN")] = None
+    """Paint in one pass with the style that a run of `ganvas style-train` has learnt; every picture is a photograph."""
     size: str | None = None
     """Longest side in pixels; none keeps the photograph's. By default 512."""
     strength: float | None = None
-    """0 is the photograph itself, 1 the style alone; by default 0.5."""
+    """0 is the photograph itself, 1 the style alone; by default 0.5, in one pass 1."""
     minutes: float | None = None
     """At most so long for each painting."""
     memory: str | None = None
@@ -74,11 +79,13 @@ class Style:
         """Paint one after another."""
         from ganvas import painter
 
-        if not self.styles:
+        if not self.styles and self.with_ is None:
             raise BadSetting("no style was given; name one picture or more after the photograph.")
         if self.video:
             return self.film()
-        jobs = painter.outputs(self.content, self.out)
+        if self.one_pass:
+            return self.in_one_pass()
+        jobs = painter.outputs((self.content,), self.out)
         for content, out in jobs:
             if len(jobs) > 1 and out.exists():
                 self.tell({"content": str(content), "out": str(out), "reason": "already there"})
@@ -95,27 +102,82 @@ class Style:
 
     def film(self) -> int:
         """Paint frame after frame."""
-        from ganvas import film, painter
+        from ganvas import film
 
-        frames, began, painted = film.frames_in(self.content), time.monotonic(), 0
-
-        def paint(frame: Photo, before: Before | None) -> Photo | None:
-            nonlocal painted
-            painted += 1
-            stylization = painter.stylize(
-                frame, self.styles, style_weights=self.weight or None, masks=self.mask or None, settings=self.changes()
-            )
-            stylization.before = before
-            done = follow(stylization, f"frame {number + 1} of {len(frames)}")
-            return stylization.photo if done["complete"] else None
-
+        frames = film.frames_in(self.content)
+        painter_of = self.frame_in_one_pass() if self.one_pass else self.frame_by_optimisation(len(frames))
+        began, before = time.monotonic(), sum((self.out / path.name).exists() for path in frames)
         number = 0
-        for number, target in enumerate(film.paint_frames(frames, self.out, paint), 1):
-            pace = (time.monotonic() - began) / painted if painted else 0.0
+        for number, target in enumerate(film.paint_frames(frames, self.out, painter_of), 1):
+            pace = (time.monotonic() - began) / max(number - before, 1)
             left = f"about {pace * (len(frames) - number) / 60:.0f} min left" if number < len(frames) else "done"
             self.tell({"content": str(frames[number - 1]), "out": str(target), "reason": left})
         if number < len(frames):
             print(f"stopped after {number} of {len(frames)} frames; the same command goes on.")
+        return 0
+
+    def frame_by_optimisation(self, frames: int) -> Paint:
+        """What paints one frame of so many, going on from the one before."""
+        from ganvas import painter
+
+        def paint(frame: Photo, before: Before | None) -> Photo | None:
+            stylization = painter.stylize(
+                frame, self.styles, style_weights=self.weight or None, masks=self.mask or None, settings=self.changes()
+            )
+            stylization.before = before
+            done = follow(stylization, f"a frame of {frames}")
+            return stylization.photo if done["complete"] else None
+
+        return paint
+
+    def frame_in_one_pass(self) -> Paint:
+        """The same by a network."""
+        from ganvas import film, quick
+
+        brush, size = self.brush()
+        return film.steadied(lambda frame: quick.paint(frame, brush, size=size, colours=self.colour or "style")[0])
+
+    @property
+    def one_pass(self) -> bool:
+        """Whether a network paints."""
+        return self.fast or self.with_ is not None
+
+    def brush(self) -> tuple[Brush, int | None]:
+        """The network that paints, and the longest side of its paintings."""
+        from ganvas import quick
+
+        slow = {
+            "minutes": self.minutes,
+            "seed": self.seed,
+            "loss": self.loss,
+            "start": self.start,
+            "mask": self.mask,
+            "set": self.set,
+        } | ({} if self.with_ is None else {"fast": self.fast, "style-scale": self.style_scale, "weight": self.weight})
+        given = [f"--{name}" for name, value in slow.items() if value not in (None, False, [])]
+        if given:
+            raise BadSetting(f"{', '.join(given)} cannot be used with --{'fast' if self.with_ is None else 'with'}.")
+        strength = 1.0 if self.strength is None else self.strength
+        size = None if self.size == "none" else whole("size", self.size or str(quick.SIZE))
+        if self.with_ is not None:
+            return quick.learnt(self.with_, strength=strength), size
+        scale = 1.0 if self.style_scale is None else self.style_scale
+        return (
+            quick.any_style(self.styles, self.weight or None, strength=strength, style_scale=scale, size=size),
+            size,
+        )
+
+    def in_one_pass(self) -> int:
+        """Paint by a trained network."""
+        from ganvas import painter, quick
+
+        brush, size = self.brush()
+        contents = (self.content,) if self.with_ is None else (self.content, *self.styles)
+        for content, out in painter.outputs(contents, self.out):
+            began = time.monotonic()
+            done, notes = quick.paint(content, brush, out, size=size, colours=self.colour or "style")
+            told = {"width": done.width, "height": done.height, "seconds": time.monotonic() - began, "notes": notes}
+            self.tell({"content": str(content), "out": str(out), "reason": "painted in one pass"} | told)
         return 0
 
     def tell(self, done: dict[str, Any]) -> None:
@@ -125,6 +187,17 @@ class Style:
             return
         seconds = f" in {done['seconds']:.0f} s" if done.get("seconds") else ""
         print(f"{done['out']}: {done['reason']}{seconds}")
+
+
+def whole(name: str, text: str) -> int:
+    """A positive whole number out of an option.
+
+    Raises:
+        BadSetting: for anything else.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise BadSetting(f"{name} takes whole number at least 1 (pixels), or none; got {text!r}.")
+    return int(text)
 
 
 def follow(stylization: Stylization, name: str) -> dict[str, Any]:

@@ -242,7 +242,7 @@ def _feed_back(features: dict[str, Tensor], slopes: list[dict[str, Slope]], term
         return lambda coming: _joined(coming, found, name, slopes, terms, outer)
 
     for name, found in features.items():
-        # Detached: a hook that held on to its own tensor would keep the whole graph alive until garbage is collected.
+        # The hook must not know the features themselves: with their graph they would hold each other for ever.
         found.register_hook(joining(name, found.detach()))  # type: ignore[no-untyped-call]
     nothing = [found.new_zeros(()).expand_as(found) for found in features.values()]
     torch.autograd.backward(list(features.values()), nothing)

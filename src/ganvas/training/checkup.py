@@ -21,6 +21,7 @@ from ganvas.training.draws import generator
 from ganvas.training.objectives import judged
 from ganvas.training.repaint import manner
 from ganvas.training.state import State
+from ganvas.training.step import learning_rate
 from ganvas.training.vitals import Vitals
 
 SAMPLES = 384  # generated and real ones compared
@@ -116,8 +117,8 @@ class Examiner:
             pattern=pattern,
             overfit=overfit,
             leak=self.leak(features, loss),
-            discriminator_step=step_length(state, "discriminator"),
-            generator_step=step_length(state, "generator"),
+            discriminator_step=step_length(state, "discriminator", where["progress"]),
+            generator_step=step_length(state, "generator", where["progress"]),
             discriminator_growth=growth(state, "discriminator"),
             generator_growth=growth(state, "generator"),
         )
@@ -228,13 +229,14 @@ def growth(state: State, player: str) -> float | None:
     return state.weight_lengths()[player] / before if before else None
 
 
-def step_length(state: State, player: str) -> float | None:
+def step_length(state: State, player: str, progress: float) -> float | None:
     """Length of a player's latest step, as a share of the length of all weights that it moves.
 
-    Worked out from the moments of Adam: rate * m / (sqrt(v) + eps), both freed of bias (Kingma & Ba 2015, algorithm 1,
-    arXiv 1412.6980). None before the first step.
+    Worked out from the moments of Adam, rate * m / (sqrt(v) + eps), both freed of bias (Kingma & Ba 2015, algorithm 1,
+    arXiv 1412.6980), at the rate of the present position: the one that an optimiser holds is not part of the state.
+    None before the first step.
     """
-    moved, length = [], []
+    moved, length, rate = [], [], learning_rate(state, player, progress)
     groups = [g for phase in state.phases if phase.player == player for g in state.optimisers[phase.name].param_groups]
     moments_of = {w: kept for optimiser in state.optimisers.values() for w, kept in optimiser.state.items()}
     for group in groups:
@@ -246,7 +248,7 @@ def step_length(state: State, player: str) -> float | None:
             steps = float(kept["step"])
             mean = kept["exp_avg"] / (1 - beta1**steps)
             root = (kept["exp_avg_sq"] / (1 - beta2**steps)).sqrt()
-            moved.append(group["lr"] * (mean / (root + group["eps"])).norm())
+            moved.append(rate * (mean / (root + group["eps"])).norm())
             length.append(weight.detach().norm())
     if not moved:
         return None

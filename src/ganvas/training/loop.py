@@ -177,7 +177,7 @@ class _Run:
         for name, words in state.care.news(found).items():
             hint = advice(name, self.possible) if mode == "warn" else ""
             yield Alert(images_seen=state.images_seen, monitor=name, message=words + hint)
-        if mode == "auto":
+        if mode == "auto" and state.images_seen < self.total:  # at the end there is nothing left to put right
             yield from self.treat(found)
 
     def treat(self, found: dict[str, str]) -> Iterator[Event]:

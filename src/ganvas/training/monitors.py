@@ -21,6 +21,7 @@ STEPS = 120  # and the steps before which none has
 GROWN = 5.0  # times longer weights from one checkup to the next; a healthy run's have at most doubled by the first
 STILL = 2e-5  # of the length of the weights: a step below that changes nothing; learning rates near their end make 1e-3
 RISING = 1.1  # a slow start is no collapse: what is poor but has grown so much in two checkups is left alone
+SAME = 1e-3  # of the distance between real samples
 CLOSE = 0.5  # of the distance between held-out and training pictures
 
 
@@ -93,6 +94,8 @@ def dead_output(history: History) -> str | None:
 
 def mode_collapse(history: History) -> str | None:
     """Samples alike, or real ones that used to have a generated one near and have none any more."""
+    if len(history) >= 2 and all(v.diversity < SAME for v in history[-2:]):  # no run looks so that gets well
+        return "All samples are the same: mode collapse, the generator gives one thing for every latent."
     if not begun(history) or len(history) < 3:
         return None
     recent, best = history[-2:], max(v.coverage for v in history)
@@ -110,11 +113,11 @@ def mode_collapse(history: History) -> str | None:
 
 
 def divergence(history: History) -> str | None:
-    """A score many times worse than the best, twice in a row."""
-    if not begun(history) or len(history) < 4:
+    """A score many times worse than the best, three times in a row: a young run may swing."""
+    if not begun(history) or len(history) < 5:
         return None
-    best = min(v.loss for v in history[:-2])
-    if not all(v.loss > 4 * best + 1e-3 and v.loss > 0.05 * history[0].loss for v in history[-2:]):
+    best = min(v.loss for v in history[:-3])
+    if not all(v.loss > 4 * best + 1e-3 and v.loss > 0.05 * history[0].loss for v in history[-3:]):
         return None
     return (
         f"Samples are {history[-1].loss / max(best, 1e-9):.0f} times farther from the real ones than they were at "
@@ -137,9 +140,11 @@ def discriminator_too_strong(history: History) -> str | None:
 
 
 def discriminator_too_weak(history: History) -> str | None:
-    """It does no better than a coin while samples are still far from the real ones."""
+    """It does no better than a coin while samples are still far from the real ones, and do not get nearer."""
     recent = _known(history[-3:], "strength")
     if not begun(history) or len(recent) < 3 or max(recent) > 0.53 or history[-1].coverage > 0.6:
+        return None
+    if _improves(history):
         return None
     return (
         f"The discriminator tells only {recent[-1]:.0%} of real samples from generated ones, no better than a coin, "

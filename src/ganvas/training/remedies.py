@@ -28,6 +28,9 @@ class Controls:
     discriminator_lr: float = 1.0
     penalty: float = 1.0
     hold_above: float = 1.0  # hold the discriminator still while it wins more often than this
+    rounds: float = (
+        1.0  # the generator's side moves in one of so many rounds: the discriminator gets as many more steps
+    )
     augment: float = 0.0  # strength of augmentation that the run itself does not ask for
     asked_augment: float = 1.0  # of the strength that it does ask for
 
@@ -38,6 +41,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "discriminator_lr": (1 / 64, 1.0),
     "penalty": (1 / 8, 64.0),
     "hold_above": (0.8, 1.0),
+    "rounds": (1.0, 4.0),
     "augment": (0.0, 1.0),
     "asked_augment": (0.0, 1.0),
 }
@@ -68,6 +72,7 @@ SLOWER_GENERATOR = Change("generator_lr", 1 / 4, "a slower generator keeps to wh
 HELD = Change(
     "hold_above", 0.9, "a discriminator that sits out steps while it is far ahead lets the generator catch up"
 )
+MORE_STEPS = Change("rounds", 2.0, "a discriminator with more steps than the generator catches up")
 SMOOTHER = Change("penalty", 4.0, "a stronger gradient penalty keeps the discriminator smooth")
 SHARPER = Change("penalty", 1 / 4, "a weaker gradient penalty lets the discriminator see more")
 PLAINER = Change("augment", -0.25, "the discriminator has long not taken unseen pictures for generated ones")
@@ -87,7 +92,7 @@ ANSWERS: dict[str, tuple[Change, ...]] = {
     "exploding gradients": (SLOWER_DISCRIMINATOR, SMOOTHER, SLOWER_GENERATOR, SLOWER_DISCRIMINATOR),
     "vanishing gradients": (SLOWER, SMOOTHER, HELD, SLOWER_DISCRIMINATOR),
     "discriminator too strong": (SMOOTHER, SLOWER_DISCRIMINATOR, HELD, SLOWER_DISCRIMINATOR, SMOOTHER),
-    "discriminator too weak": (SHARPER, SLOWER_GENERATOR, SHARPER, SLOWER_GENERATOR),
+    "discriminator too weak": (SHARPER, MORE_STEPS, SLOWER_GENERATOR, SHARPER, MORE_STEPS),
     "leaking augmentation": (UNVARIED,),
     "memorising": (VARIED, VARIED, VARIED, VARIED),
     "oscillation": (SLOWER_GENERATOR, SLOWER_DISCRIMINATOR),
@@ -106,6 +111,7 @@ SETTINGS = {
     "discriminator_lr": "a lower optimiser.discriminator_lr",
     "penalty": "another loss.r1",
     "hold_above": "balance.skip_above=0.9",
+    "rounds": "balance.discriminator_steps=2",
     "augment": "augment.policy=translation,cutout",
     "asked_augment": "augment.policy=none or a lower augment.strength",
 }
@@ -115,7 +121,7 @@ def possible_controls(config: RunConfig, architecture: Architecture, pictures: b
     """The controls that mean something in a run: penalties need a discriminator that judges samples one by one."""
     possible = {"learning_rate", "generator_lr"}
     if architecture.objective == "gan":
-        possible |= {"discriminator_lr", "hold_above"}
+        possible |= {"discriminator_lr", "hold_above", "rounds"}
         possible |= {"penalty"} if architecture.independent else set()
         asked = config.augment.policy.replace("none", "")
         possible |= {"asked_augment" if asked else "augment"} if pictures else set()

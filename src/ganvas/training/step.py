@@ -49,7 +49,7 @@ class Stepper:
         before = [tensor.clone() for tensor in state.statistics()]
         bad = torch.zeros((), device=engine.device)
         for phase in state.phases:
-            if state.steps % phase.every == 0 and not state.balance.holds(phase.player, state.care.controls.hold_above):
+            if self.is_due(phase):
                 bad = torch.maximum(bad, self.run_phase(phase, step, stats))
         if self.may_be(bad):
             for tensor, old in zip(state.statistics(), before, strict=True):
@@ -61,6 +61,13 @@ class Stepper:
         state.meter.add(stats | {"skipped": bad})
         state.images_seen += self.batch
         state.steps += 1
+
+    def is_due(self, phase: Phase) -> bool:
+        """Whether a phase has its turn: as often as the objective says, but for what balance and remedies want."""
+        controls, every = self.state.care.controls, phase.every
+        if phase.player == "generator":
+            every *= int(controls.rounds)
+        return self.state.steps % every == 0 and not self.state.balance.holds(phase.player, controls.hold_above)
 
     def run_phase(self, phase: Phase, step: Step, stats: dict[str, Tensor]) -> Tensor:
         """One optimiser step of the networks of a phase, every other network held still; 1 if it was left out.
@@ -86,7 +93,7 @@ class Stepper:
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         norm: Tensor = torch.stack(torch._foreach_norm(gradients)).norm()
         bad: Tensor = (0 * (norm + shared_loss)).ne(0).float()  # 0 x infinity is not a number
-        self.set_learning_rate(optimiser, phase, step.progress)
+        optimiser.param_groups[0]["lr"] = learning_rate(state, phase.player, step.progress)
         optimiser.found_inf = bad  # type: ignore[attr-defined]  # a fused optimiser then leaves everything as it is
         optimiser.step()
         named = {f"{phase.name}/{name}": value for name, value in seen.items()}
@@ -99,16 +106,6 @@ class Stepper:
     def may_be(self, bad: Tensor) -> bool:
         """Whether a step may have been bad: known on a CPU; on a GPU asking would mean waiting, so it may."""
         return self.engine.device.type != "cpu" or bool(bad)
-
-    def set_learning_rate(self, optimiser: torch.optim.Adam, phase: Phase, progress: float) -> None:
-        """Learning rate as a function of the position, of the rollbacks so far, and of remedies."""
-        settings, controls = self.config.optimiser, self.state.care.controls
-        rate = self.state.lr_scale * controls.learning_rate
-        if phase.player == "discriminator":
-            base = settings.discriminator_lr * controls.discriminator_lr
-        else:
-            base = settings.generator_lr * controls.generator_lr
-        optimiser.param_groups[0]["lr"] = base * schedules.learning_rate(settings, progress) * rate
 
     @torch.no_grad()
     def update_averages(self) -> None:
@@ -130,3 +127,14 @@ class Stepper:
 def _largest(tensors: list[Tensor]) -> Tensor:
     """The largest absolute value in the tensors; not a number if any is."""
     return torch.stack(torch._foreach_norm(tensors, float("inf"))).max()
+
+
+def learning_rate(state: State, player: str, progress: float) -> float:
+    """Learning rate of a player as a function of the position, of the rollbacks so far, and of remedies."""
+    settings, controls = state.config.optimiser, state.care.controls
+    rate = state.lr_scale * controls.learning_rate
+    if player == "discriminator":
+        base = settings.discriminator_lr * controls.discriminator_lr
+    else:
+        base = settings.generator_lr * controls.generator_lr
+    return base * schedules.learning_rate(settings, progress) * rate

@@ -1,0 +1,141 @@
+"""Any style at once: a picture's features are moved onto a style's, level by level, on the way back to pixels.
+
+Shapes: C channels of a level, H height, W width. Pictures are float32 [1, 3, H, W], sRGB in [0, 1].
+
+One encoding and one decoding. At each of four levels, deep to shallow, features become such as have the style's mean
+and covariance while moving as little as can be: the optimal transport between two normal distributions (Dowson &
+Landau 1982; for style: Lu et al. 2019, arXiv 1906.00668). Levels follow Li et al. 2017 (arXiv 1705.08086). Differs
+from both: the decoder itself passes through the levels, so the picture is encoded once and not once a level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ganvas.errors import BadSetting, check_shape
+from ganvas.style import decoder, network, statistics
+from ganvas.style.decoder import LEVELS, STRIDE
+from ganvas.style.losses import Moments, moments
+from ganvas.style.precision import half_is_faster
+
+RIDGE = 1e-3  # added to variances, which are near 1: what hardly varies must not be blown up
+DETAIL = 0.4
+KEPT = (0.0, 0.3, 1.0)  # shares of the photograph's own features at relu1_1, relu2_1, relu3_1 for a detail of 1
+
+
+@dataclass(frozen=True)
+class Painter:
+    """The two networks, and whether they run in half precision."""
+
+    backbone: network.Backbone
+    decoder: decoder.Decoder
+    bfloat16: bool
+
+    def style(self, pictures: Sequence[tuple[float, Tensor]]) -> statistics.Style:
+        """The style of one picture, or of several by weights.
+
+        Args:
+            pictures: (weight, picture [1, 3, H, W]).
+        """
+        parts = []
+        for weight, picture in pictures:
+            parts.append((weight, statistics.measure(self.backbone, whole_strides(picture), LEVELS)))
+        return statistics.blend(parts)
+
+    @torch.inference_mode()
+    def paint(
+        self, photograph: Tensor, style: statistics.Style, strength: float = 1.0, detail: float = DETAIL
+    ) -> Tensor:
+        """A photograph in a style.
+
+        Args:
+            photograph: [1, 3, H, W], any size.
+            style: as `style` measures it.
+            strength: 0 gives the photograph back, 1 all of the style.
+            detail: how much of the photograph's own features is used on the way back, 0 to 1: more keeps finer things.
+
+        Returns:
+            [1, 3, H, W] in [0, 1].
+
+        Raises:
+            BadSetting: for a strength or detail outside 0 to 1.
+        """
+        check_shape(photograph, "1 3 H W", "photograph")
+        check_share("strength", strength)
+        check_share("detail", detail)
+        if strength == 0:
+            return photograph
+        height, width = photograph.shape[2:]
+        with self.precision():
+            found = self.backbone.features(whole_strides(photograph), LEVELS)
+            own = [found[name] for name in LEVELS]
+            x = own[-1]
+            for depth in reversed(range(len(LEVELS))):
+                if depth < len(LEVELS) - 1:
+                    x = self.decoder.blocks[len(LEVELS) - 2 - depth](x)
+                    x = torch.lerp(x, own[depth].to(x.dtype), detail * KEPT[depth])
+                moved = transported(x, style[LEVELS[depth]].moments)
+                x = torch.lerp(own[depth].to(moved.dtype), moved, strength)
+            pixels = self.decoder.picture(x)
+        painted: Tensor = pixels[:, :, :height, :width].float().clamp(0, 1)
+        return painted
+
+    def precision(self) -> torch.autocast:
+        """Half precision where it is faster."""
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16)
+
+
+def painter() -> Painter:
+    """The networks that are carried.
+
+    Raises:
+        UserError: when their files are not there, or not the known ones.
+    """
+    return Painter(network.backbone(), decoder.carried(), half_is_faster())
+
+
+def check_share(name: str, value: float) -> None:
+    """Check a setting that goes from none to all.
+
+    Raises:
+        BadSetting: outside 0 to 1.
+    """
+    if not 0 <= value <= 1:
+        raise BadSetting(f"{name} is {value:g}, but must be from 0 to 1.")
+
+
+def whole_strides(picture: Tensor) -> Tensor:
+    """The picture with its right and lower edge repeated up to a multiple of STRIDE."""
+    height, width = picture.shape[2:]
+    return functional.pad(picture, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+
+
+def transported(features: Tensor, target: Moments) -> Tensor:
+    """Features [1, C, H, W] moved onto those of a style, as little as can be; float32."""
+    own = moments(features.float())
+    with torch.autocast("cpu", enabled=False):
+        rows = features.float().permute(0, 2, 3, 1)
+        moved = (rows - own.mean) @ transport_map(own.covariance, target.covariance) + target.mean
+    return moved.permute(0, 3, 1, 2)
+
+
+def transport_map(source: Tensor, target: Tensor) -> Tensor:
+    """The symmetric matrix [C, C] that takes a normal distribution's covariance to another's, moving least.
+
+    A = S^-1/2 (S^1/2 T S^1/2)^1/2 S^-1/2, with RIDGE on both diagonals.
+
+    Source: Dowson & Landau 1982; Peyre & Cuturi 2019, remark 2.31, arXiv 1803.00567
+    """
+    ridge = RIDGE * torch.eye(len(source), dtype=source.dtype, device=source.device)
+    values, vectors = torch.linalg.eigh(source + ridge)
+    values = values.clamp(min=RIDGE).sqrt()
+    root, inverse = (vectors * values) @ vectors.mT, (vectors / values) @ vectors.mT
+    values, vectors = torch.linalg.eigh(root @ (target + ridge) @ root)
+    middle = (vectors * values.clamp(min=0).sqrt()) @ vectors.mT
+    result: Tensor = inverse @ middle @ inverse
+    return result

@@ -1,0 +1,133 @@
+"""Any style at once: transport between moments, the carried decoder, and what a painting keeps."""
+
+from importlib import resources
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+
+from ganvas.errors import BadSetting, BadShape, UserError
+from ganvas.style import arbitrary, decoder
+from ganvas.style.losses import moments
+
+
+@pytest.fixture(scope="module")
+def painter():
+    return arbitrary.painter()
+
+
+def photograph(height, width, seed=0):
+    """A smooth picture [1, 3, height, width] with some grain."""
+    rng = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, 4, 5, generator=rng)
+    smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+    return (smooth + 0.1 * torch.rand(1, 3, height, width, generator=rng)).clamp(0, 1)
+
+
+def covariance(size, seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((4 * size, size)) @ rng.standard_normal((size, size))
+    return torch.from_numpy(np.cov(rows, rowvar=False))
+
+
+def test_the_map_is_that_of_the_formula():
+    source, target = covariance(6, 1), covariance(6, 2)
+    ridge = arbitrary.RIDGE * np.eye(6)
+    s, t = source.numpy() + ridge, target.numpy() + ridge
+    root = scipy.linalg.sqrtm(s)
+    inverse = np.linalg.inv(root)
+    expected = inverse @ scipy.linalg.sqrtm(root @ t @ root) @ inverse
+    found = arbitrary.transport_map(source, target).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(found @ s @ found, t, rtol=1e-6, atol=1e-8)
+    assert np.linalg.eigvalsh(found).min() > 0  # the transport is the map with a positive definite matrix
+
+
+def test_equal_moments_move_nothing():
+    source = covariance(5, 3)
+    np.testing.assert_allclose(arbitrary.transport_map(source, source), np.eye(5), atol=1e-8)
+
+
+def test_moved_features_have_the_moments_of_the_style():
+    rng = torch.Generator().manual_seed(4)
+    mix = torch.randn(8, 8, generator=rng)
+    features = torch.einsum("nchw,cd->ndhw", torch.randn(1, 8, 20, 30, generator=rng), mix)
+    target = moments(3 + torch.randn(1, 8, 25, 16, generator=rng).cumsum(1))
+    found = moments(arbitrary.transported(features, target))
+    torch.testing.assert_close(found.mean, target.mean, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(found.covariance, target.covariance, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 30), (7, 9), (33, 50), (64, 48)])
+def test_a_painting_has_the_size_of_the_photograph(painter, size):
+    picture = photograph(*size)
+    style = painter.style([(1.0, photograph(40, 40, 1))])
+    painted = painter.paint(picture, style)
+    assert painted.shape == picture.shape
+    assert torch.isfinite(painted).all()
+    assert painted.min() >= 0
+    assert painted.max() <= 1
+
+
+def test_no_strength_gives_the_photograph_back_and_little_gives_little(painter):
+    picture = photograph(48, 64)
+    style = painter.style([(1.0, photograph(64, 64, 1))])
+    assert torch.equal(painter.paint(picture, style, 0.0), picture)
+    gaps = [float((painter.paint(picture, style, s) - picture).square().mean()) for s in (0.02, 0.5, 1.0)]
+    assert gaps[0] < gaps[1] < gaps[2]
+    assert gaps[0] < 0.005
+
+
+def test_two_equal_styles_are_one(painter):
+    picture, manner = photograph(40, 40), photograph(64, 64, 1)
+    one = painter.paint(picture, painter.style([(1.0, manner)]))
+    two = painter.paint(picture, painter.style([(3.0, manner), (1.0, manner)]))
+    torch.testing.assert_close(one, two, atol=0.01, rtol=0)
+
+
+def test_a_blend_lies_between(painter):
+    picture, dark, light = photograph(40, 40), photograph(64, 64, 1) * 0.3, photograph(64, 64, 2) * 0.3 + 0.7
+    shade = [
+        float(painter.paint(picture, painter.style([(1 - w, dark), (w, light)])).mean()) for w in (0.01, 0.5, 0.99)
+    ]
+    assert shade[0] < shade[1] < shade[2]
+
+
+def test_the_style_of_a_painting_is_nearer_to_the_style_than_the_photograph_was(painter):
+    picture, manner = photograph(96, 96), photograph(96, 96, 5).flip(1) * torch.tensor([1, 0.4, 0.2]).view(1, 3, 1, 1)
+    style = painter.style([(1.0, manner)])
+
+    def distance(image):
+        found = painter.style([(1.0, image)])
+        return sum(float((found[n].moments.second - style[n].moments.second).square().mean()) for n in decoder.LEVELS)
+
+    assert distance(painter.paint(picture, style)) < 0.3 * distance(picture)
+
+
+@pytest.mark.parametrize(("name", "value"), [("strength", -0.1), ("strength", 1.5), ("detail", 2)])
+def test_shares_beyond_one_are_refused(painter, name, value):
+    style = painter.style([(1.0, photograph(16, 16))])
+    with pytest.raises(BadSetting, match=rf"{name} is {value}, but must be from 0 to 1"):
+        painter.paint(photograph(16, 16), style, **{name: value})
+
+
+def test_a_picture_of_another_shape_is_refused(painter):
+    style = painter.style([(1.0, photograph(16, 16))])
+    with pytest.raises(BadShape, match="photograph"):
+        painter.paint(torch.rand(2, 3, 16, 16), style)
+
+
+def test_a_decoder_of_other_bytes_is_refused():
+    data = (resources.files("ganvas.style") / decoder.FILE).read_bytes()
+    assert len(data) < 8_000_000
+    decoder.unpacked(data)
+    with pytest.raises(UserError, match=r"decoder\.safetensors is not the known file \(SHA-256 .* install ganvas anew"):
+        decoder.unpacked(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def test_packing_keeps_the_weights():
+    kept = decoder.packed(decoder.carried())
+    assert all(weight.dtype == torch.float16 for weight in kept.values())
+    for name, weight in decoder.carried().state_dict().items():
+        assert torch.equal(kept[name].float(), weight)
