@@ -1,11 +1,15 @@
 """Tiles: the value and the gradient of the whole picture, to the last digits of double precision."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 
 from ganvas.style import losses, network, statistics
+from ganvas.style import tiles as cut
 from ganvas.style.losses import MOMENT_LOSSES
-from ganvas.style.tiles import Terms, Window, halo, split, value_and_gradient
+from ganvas.style.tiles import Terms, Window, halo, layer_size, split, value_and_gradient
 
 STYLE, CONTENT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "relu4_2"
 
@@ -39,8 +43,7 @@ def terms(backbone, height, width, loss="gram", masked=False, layers=STYLE) -> T
     regions = (None,)
     if masked:
         mask = torch.linspace(0, 1, width, dtype=torch.float64).expand(1, 1, height, width)
-        sizes = backbone.features(picture(3, height, width), layers)
-        left = {name: statistics.shrunk(mask, sizes[name])[0, 0] for name in layers}
+        left = {name: statistics.shrunk(mask, layer_size(height, width, name))[0, 0] for name in layers}
         right = {name: 1 - left[name] for name in layers if name != "relu5_1"}
         regions = (left, right)
     return Terms(layers, style_loss, regions, 0.3, content)
@@ -83,6 +86,20 @@ def test_tiles_in_both_directions(backbone, loss):
     check(backbone, 203, 411, terms(backbone, 203, 411, loss, masked=True), tiles)
 
 
+def test_features_and_statistics_of_tiles_are_those_of_the_whole(backbone):
+    at, layers = picture(6, 37, 300), [*STYLE, CONTENT]
+    with torch.no_grad():
+        whole = backbone.features(at, layers)
+    for name, found in cut.features(backbone, at, layers, split(37, 300, 2, 2, 16)).items():
+        torch.testing.assert_close(found, whole[name], rtol=0, atol=1e-12)
+    mask = torch.linspace(0, 1, 300, dtype=torch.float64).expand(1, 1, 37, 300)
+    for shown in (None, mask):
+        one, other = (statistics.measure(backbone, at, STYLE, shown, most) for most in (None, 37 * 150))
+        for name in STYLE:
+            torch.testing.assert_close(one[name].moments.second, other[name].moments.second, rtol=1e-10, atol=1e-12)
+            assert 0.4 < len(other[name].samples) / len(one[name].samples) <= 1.05
+
+
 def test_thin_pictures(backbone):
     check(backbone, 5, 700, terms(backbone, 5, 700), split(5, 700, 1, 2, 16))
 
@@ -120,3 +137,24 @@ def test_splitting_covers_every_pixel_once():
                 assert tile.top % 16 == tile.left % 16 == 0
                 assert tile.area > 0
             assert (count == 1).all()
+
+
+def test_nothing_stays_alive_until_garbage_is_collected(backbone):
+    seen = []
+    looking = backbone.features
+
+    def features(*given):
+        found = looking(*given)
+        seen.extend(weakref.ref(tensor) for tensor in found.values())
+        return found
+
+    wanted = terms(backbone, 16, 16)
+    gc.disable()
+    try:
+        backbone.features = features
+        value_and_gradient(backbone, picture(4, 16, 16), wanted)
+        assert seen
+        assert not [ref for ref in seen if ref() is not None]
+    finally:
+        del backbone.features
+        gc.enable()

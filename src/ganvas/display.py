@@ -136,7 +136,11 @@ class PaintingDisplay:
             match event:
                 case painting.Planned():
                     way = " -> ".join(f"{width} x {height}" for height, width in event.sizes)
-                    self.say(f"{self.name}: {way} pixels, at most {sum(event.steps)} steps")
+                    parts = f" in {event.tiles} tiles" if event.tiles else ""
+                    self.say(
+                        f"{self.name}: {way} pixels, at most {sum(event.steps)} steps, "
+                        f"about {event.memory_bytes / 1e9:.1f} GB of memory{parts}"
+                    )
                     if event.note:
                         self.say(f"note: {event.note}.")
                 case painting.Stepped():

@@ -41,6 +41,8 @@ class Style:
     """0 is the photograph itself, 1 the style alone; by default 0.5, in one pass 1."""
     minutes: float | None = None
     """At most so long for each painting."""
+    memory: str | None = None
+    """At most so much memory, as 2GB; large paintings are then worked on in tiles, with the same result."""
     seed: int | None = None
     """Seed of every random draw."""
     loss: str | None = None
@@ -69,7 +71,7 @@ class Style:
         """What the flags say, by dotted name."""
         from ganvas.config import parse_assignments
 
-        names = ("size", "strength", "minutes", "seed", "loss", "start", "colour", "style_scale")
+        names = ("size", "strength", "minutes", "memory", "seed", "loss", "start", "colour", "style_scale")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         return given | parse_assignments(self.set)
 

@@ -24,7 +24,8 @@ from ganvas.style.losses import Moments, moments
 from ganvas.style.precision import half_is_faster
 
 RIDGE = 1e-3  # added to variances, which are near 1: what hardly varies must not be blown up
-DETAIL = 0.0  # share of the photograph's own features at the shallower levels
+DETAIL = 0.4
+KEPT = (0.0, 0.3, 1.0)  # shares of the photograph's own features at relu1_1, relu2_1, relu3_1 for a detail of 1
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Painter:
             photograph: [1, 3, H, W], any size.
             style: as `style` measures it.
             strength: 0 gives the photograph back, 1 all of the style.
-            detail: share of the photograph's own features on the way back, 0 to 1: more keeps finer things of it.
+            detail: how much of the photograph's own features is used on the way back, 0 to 1: more keeps finer things.
 
         Returns:
             [1, 3, H, W] in [0, 1].
@@ -77,7 +78,7 @@ class Painter:
             for depth in reversed(range(len(LEVELS))):
                 if depth < len(LEVELS) - 1:
                     x = self.decoder.blocks[len(LEVELS) - 2 - depth](x)
-                    x = torch.lerp(x, own[depth].to(x.dtype), detail)
+                    x = torch.lerp(x, own[depth].to(x.dtype), detail * KEPT[depth])
                 moved = transported(x, style[LEVELS[depth]].moments)
                 x = torch.lerp(own[depth].to(moved.dtype), moved, strength)
             pixels = self.decoder.picture(x)

@@ -17,10 +17,10 @@ class WeightsConfig(Settings):
     content: float = setting(1.0, "Weight of the photograph's deep features, before `strength`.", ge=0)
     style: float = setting(20.0, "Weight of the style, its layers' shares adding up to 1.", ge=0)
     smoothness: float = setting(0.5, "Weight of differences between neighbouring pixels (total variation).", ge=0)
-    range: float = setting(1000.0, "Weight of pixels darker than black or brighter than white.", ge=0)
     before: float = setting(
         200.0, "Weight of staying with the frame before, in sequences: of what is seen in both.", ge=0
     )
+    range: float = setting(1000.0, "Weight of pixels darker than black or brighter than white.", ge=0)
     content_layers: tuple[str, ...] = setting(("relu4_2",), "Layers whose features are kept, relu1_1 to relu5_4.")
     style_layers: dict[str, float] = setting(
         {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 1.0},
@@ -82,6 +82,7 @@ class StyleConfig(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = setting(
         "auto", "Inside the network; auto is bfloat16 where the processor multiplies it faster."
     )
+    memory: str | None = setting(None, "At most so much memory, as 2GB; by default most of what is free.")
     minutes: float | None = setting(None, "At most so long; scales get their shares of it.", unit="minutes", gt=0)
     seed: int = setting(0, "Seed of every random draw.", ge=0)
     weights: WeightsConfig = Field(default=WeightsConfig())

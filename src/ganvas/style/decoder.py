@@ -19,7 +19,7 @@ from torch.nn import functional
 from ganvas.errors import UserError
 
 FILE = "decoder.safetensors"
-SHA256 = "d52a1ef681548e8013f74b9aec79467e7cea78e8e1026a8a8d4c55625900e936"
+SHA256 = "ecdd795dbda0c6a80cd9e96750145b1d9924041ec3c164a3938cf4c326781e39"
 LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CHANNELS = (64, 128, 256, 512)  # of the levels
 STRIDE = 8  # pixels from one position of the deepest level to the next

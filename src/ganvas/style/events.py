@@ -16,6 +16,8 @@ class Planned:
     sizes: tuple[tuple[int, int], ...]  # height and width of each scale
     steps: tuple[int, ...]  # at most, of each scale
     layers: tuple[str, ...]
+    memory_bytes: int  # forecast of what the process takes at its peak
+    tiles: int  # into which the last scale is cut; 0 for none
     note: str = ""
 
 

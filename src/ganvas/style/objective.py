@@ -74,6 +74,7 @@ class Objective:
         content: the photograph at this scale.
         sources: the styles; their pictures are brought to this scale.
         anchor: what the painting stays with; of any size.
+        parts: tiles of this scale that are worked on one after the other, for less memory; none for all at once.
     """
 
     def __init__(
@@ -83,8 +84,9 @@ class Objective:
         content: Tensor,
         sources: Sequence[Source],
         anchor: Anchor | None = None,
+        parts: Sequence[tiles.Window] = (),
     ):
-        self.backbone, self.config = backbone, config
+        self.backbone, self.config, self.parts = backbone, config, parts
         self.height, self.width = content.shape[2:]
         shares = {name: share for name, share in config.weights.style_layers.items() if share > 0}
         check_layers([*shares, *config.weights.content_layers])
@@ -104,14 +106,15 @@ class Objective:
         self.styles += [self._measured(source) for source in masked]
         regions: list[tiles.Region] = [None] if everywhere else []
         areas = [sum(source.weight for source in everywhere) / mean / len(everywhere)] if everywhere else []
-        features = self.backbone.features(content, {*self.shares, *self.config.weights.content_layers})
         for source in masked:
             assert source.where is not None
-            masks = {name: shrunk(source.where, features[name])[0, 0] for name in self.shares}
+            sizes = {name: tiles.layer_size(self.height, self.width, name) for name in self.shares}
+            masks = {name: shrunk(source.where, size)[0, 0].to(content) for name, size in sizes.items()}
             regions.append({name: mask for name, mask in masks.items() if float(mask.sum()) >= LEAST_MASK})
             areas.append(float(source.where.mean()) * source.weight / mean)
         self.areas = areas  # a part is painted as strongly as the whole would be
-        kept = {name: features[name] for name in self.config.weights.content_layers} if self.content_weight else {}
+        wanted = self.config.weights.content_layers if self.content_weight else ()
+        kept = tiles.features(self.backbone, content, wanted, self.parts)
         return tiles.Terms(tuple(self.shares), self._style_loss, regions, self.content_weight / max(len(kept), 1), kept)
 
     def _measured(self, source: Source) -> Style:
@@ -119,7 +122,11 @@ class Objective:
         wanted = math.sqrt(self.height * self.width / (height * width)) * self.config.style_scale
         size = scaled(height, width, min(1.0, wanted))  # a style is never enlarged
         shown = None if source.shown is None else functional.interpolate(source.shown, size, mode="area")
-        return measure(self.backbone, resized(source.picture, *size), self.shares, shown)
+        return measure(self.backbone, resized(source.picture, *size), self.shares, shown, self._largest_part())
+
+    def _largest_part(self) -> int | None:
+        """Pixels of the largest tile, if there are tiles."""
+        return max((tile.area for tile in self.parts), default=None)
 
     def _style_loss(self, found: tiles.Found) -> Tensor:
         loss = MOMENT_LOSSES[self.config.loss]
@@ -136,7 +143,7 @@ class Objective:
         if self.config.loss in SAMPLE_LOSSES:
             style, content, gradient = self._by_samples(picture, step)
         else:
-            style, content, gradient = tiles.value_and_gradient(self.backbone, picture, self.terms)
+            style, content, gradient = tiles.value_and_gradient(self.backbone, picture, self.terms, self.parts)
         weights, seen = self.config.weights, picture.detach().requires_grad_(True)
         of_pixels = {
             "smoothness": losses.total_variation(seen) * weights.smoothness,

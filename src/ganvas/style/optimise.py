@@ -21,10 +21,12 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import UserError
+from ganvas.style import memory
 from ganvas.style.config import StyleConfig
 from ganvas.style.events import Painted, Planned, Preview, Recovered, Stepped, StyleEvent
 from ganvas.style.network import Backbone
 from ganvas.style.objective import Anchor, Objective, Source, Value, resized, scaled
+from ganvas.style.optimisers import LBFGS
 from ganvas.style.painting import Painting, forget, load, save
 
 EXPLODED = 10.0  # times the lowest loss of the scale
@@ -115,6 +117,7 @@ class _Run:
         self.work = [steps * height * width for steps, (height, width) in zip(self.steps, self.sizes)]
         self.began = self.last_preview = self.last_save = time.monotonic()
         self.note = ""
+        self.plans = memory.planned(self.config, self.sizes, memory.budget(self.config))
         self.painting = Painting.begin(self.config, self.start(*self.sizes[0]))
         if keep is not None and (found := load(keep, self.config, self.fingerprint())) is not None:
             self.painting, self.note = found, f"going on at step {found.step}"
@@ -141,14 +144,18 @@ class _Run:
         layers = (*self.config.weights.style_layers, *self.config.weights.content_layers)
         return Planned(
             step=self.painting.step, sizes=tuple(self.sizes), steps=self.steps, note=self.note,
-            layers=tuple(dict.fromkeys(sorted(layers))),
+            layers=tuple(dict.fromkeys(sorted(layers))), tiles=len(self.plans[-1].tiles),
+            memory_bytes=max(plan.memory_bytes for plan in self.plans),
         )  # fmt: skip
 
     def enter_scale(self) -> None:
         """Bring everything to the scale's size, and give the scale its share of the time."""
         painting, (height, width) = self.painting, self.sizes[self.painting.scale]
         content = resized(self.job.content, height, width)
-        self.objective = Objective(self.backbone, self.config, content, self.job.sources, self.job.anchor)
+        plan = self.plans[painting.scale]
+        self.objective = Objective(self.backbone, self.config, content, self.job.sources, self.job.anchor, plan.tiles)
+        if isinstance(painting.optimiser, LBFGS):
+            painting.optimiser.history = plan.history
         if painting.picture.shape[2:] != (height, width):
             painting.grow(height, width)
         if self.config.minutes is not None:

@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganvas.errors import BadSetting, check_shape
-from ganvas.style.losses import Moments, mix, moments, positions
-from ganvas.style.network import Backbone
+from ganvas.style import tiles
+from ganvas.style.losses import Moments, Sums, mix, positions, sums
+from ganvas.style.network import Backbone, reach
 
 MOST_SAMPLES = 4096  # positions kept of a layer: nearest neighbours and sorted values need no more
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -64,7 +65,9 @@ class Style:
 
 
 @torch.no_grad()
-def measure(backbone: Backbone, picture: Tensor, layers: Iterable[str], mask: Tensor | None = None) -> Style:
+def measure(
+    backbone: Backbone, picture: Tensor, layers: Iterable[str], mask: Tensor | None = None, most: int | None = None
+) -> Style:
     """The style of one picture.
 
     Args:
@@ -72,6 +75,7 @@ def measure(backbone: Backbone, picture: Tensor, layers: Iterable[str], mask: Te
         picture: [1, 3, H, W], sRGB in [0, 1].
         layers: names of layers.
         mask: how much each pixel belongs to it, [1, 1, H, W] in [0, 1]; all of it by default.
+        most: pixels that may be looked at at once; all by default. Moments are the same, samples fewer of each part.
 
     Raises:
         BadShape, UnknownName, BadSetting: what was given, what is accepted; a mask that is 0 everywhere.
@@ -81,12 +85,21 @@ def measure(backbone: Backbone, picture: Tensor, layers: Iterable[str], mask: Te
         check_shape(mask, "1 1 H W", "mask")
         if not bool((mask > 0).any()):
             raise BadSetting("the mask of a style is black everywhere; white marks what counts.")
-    found: dict[str, LayerStatistics] = {}
-    for name, features in backbone.features(picture, layers).items():
-        small = None if mask is None else shrunk(mask, features)
-        if small is not None and float(small.sum()) < LEAST_MASK:
-            continue
-        found[name] = LayerStatistics(moments(features, small), spread(features, small, MOST_SAMPLES))
+    wanted = list(layers)
+    height, width = picture.shape[2:]
+    parts = tiles.parts(height, width, wanted, most)
+    masks = {} if mask is None else {n: shrunk(mask, tiles.layer_size(height, width, n))[0, 0] for n in wanted}
+    wanted = [name for name in wanted if mask is None or float(masks[name].sum()) >= LEAST_MASK]
+    totals: dict[str, Sums] = {}
+    samples: dict[str, list[Tensor]] = {name: [] for name in wanted}
+    for tile, features in tiles.looked_at(backbone, picture, wanted, parts):
+        for name, here in features.items():
+            small = None if mask is None else tile.cut(masks[name], reach(name).stride)
+            part = sums(here, small)
+            totals[name] = totals[name] + part if name in totals else part
+            least = 0.0 if mask is None else min(0.5, float(masks[name].max()))
+            samples[name].append(spread(here, small, max(1, MOST_SAMPLES // len(parts)), least))
+    found = {name: LayerStatistics(totals[name].moments(), torch.cat(samples[name])) for name in wanted}
     return Style(backbone.name, found)
 
 
@@ -119,20 +132,16 @@ def _blended(parts: Sequence[tuple[float, LayerStatistics]]) -> LayerStatistics:
     return LayerStatistics(mix([(weight, part.moments) for weight, part in parts]), torch.cat(drawn))
 
 
-def shrunk(mask: Tensor, features: Tensor) -> Tensor:
-    """A mask [1, 1, H, W] at the size of some features, by area."""
-    return functional.interpolate(mask.to(features.dtype), features.shape[2:], mode="area")
+def shrunk(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """A mask [1, 1, H, W] in the height and width of a layer, by area."""
+    return functional.interpolate(mask, size, mode="area")
 
 
-def spread(features: Tensor, mask: Tensor | None, most: int) -> Tensor:
-    """Features at up to `most` positions [K, C]; those that a mask counts less than half are left out.
-
-    Where it counts none as much as half, those that it counts most are kept.
-    """
+def spread(features: Tensor, mask: Tensor | None, most: int, least: float) -> Tensor:
+    """Features at up to `most` positions [K, C] that a mask counts at least so much."""
     rows = positions(features)
     if mask is not None:
-        weights = mask.flatten()
-        rows = rows[weights >= min(0.5, float(weights.max()))]
+        rows = rows[mask.flatten() >= least]
     return evenly(rows, most)
 
 

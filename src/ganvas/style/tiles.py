@@ -9,7 +9,7 @@ Shapes: C channels of a layer, H height, W width of the picture, h, w of a layer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -105,6 +105,50 @@ def split(height: int, width: int, rows: int, columns: int, stride: int) -> list
     return [Window(top, bottom, left, right) for top, bottom in pairwise(tops) for left, right in pairwise(lefts)]
 
 
+def parts(height: int, width: int, layers: Iterable[str], most: int | None) -> list[Window]:
+    """A picture cut into tiles of about so many pixels; into one where none are given."""
+    if most is None or height * width <= most:
+        return [Window(0, height, 0, width)]
+    rows, columns = (-(-side // max(1, int(most**0.5))) for side in (height, width))
+    return split(height, width, rows, columns, reach(deepest(layers)).stride)
+
+
+def layer_size(height: int, width: int, layer: str) -> tuple[int, int]:
+    """Height and width of a layer."""
+    stride = reach(layer).stride
+    return max(1, height // stride), max(1, width // stride)
+
+
+@torch.no_grad()
+def looked_at(
+    backbone: Backbone, picture: Tensor, layers: Sequence[str], tiles: Sequence[Window]
+) -> Iterator[tuple[Window, dict[str, Tensor]]]:
+    """Tile after tile, each with the features [1, C, h, w] of its inner part, as the whole picture has them there."""
+    if not layers:
+        return
+    frame, deep = frame_of(picture), reach(deepest(layers))
+    reaching = -(-deep.field // (2 * deep.stride)) * deep.stride  # what features see, not what sees them
+    for tile in tiles:
+        outer = tile.grown(reaching, frame)
+        found = backbone.features(outer.cut(picture), layers)
+        yield tile, {name: tile.seen_from(outer).cut(found[name], reach(name).stride) for name in layers}
+
+
+def features(
+    backbone: Backbone, picture: Tensor, layers: Sequence[str], tiles: Sequence[Window] = ()
+) -> dict[str, Tensor]:
+    """Features of a whole picture [1, C, h, w] by layer, without a gradient, put together from tiles."""
+    frame = frame_of(picture)
+    made: dict[str, Tensor] = {}
+    for tile, found in looked_at(backbone, picture, layers, tiles or [frame]):
+        for name, here in found.items():
+            if name not in made:
+                size = layer_size(frame.bottom, frame.right, name)
+                made[name] = here.new_empty((1, here.shape[1], *size)).contiguous(memory_format=torch.channels_last)
+            tile.cut(made[name], reach(name).stride).copy_(here)
+    return made
+
+
 def value_and_gradient(
     backbone: Backbone, picture: Tensor, terms: Terms, tiles: Sequence[Window] = ()
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -132,7 +176,7 @@ def value_and_gradient(
         features = backbone.features(seen, terms.every)
         if slopes is None:
             totals: list[dict[str, Sums]] = [{} for _ in terms.regions]
-            _add(totals, features, terms, tile, outer)
+            _add(totals, features, terms, tile)
             style_value, slopes = _slopes(totals, terms)
         for name, target in terms.content.items():
             content_value += _content_share(features[name].detach(), target, name, tile, outer) * terms.content_weight
@@ -145,28 +189,21 @@ def value_and_gradient(
 @torch.no_grad()
 def _added_up(backbone: Backbone, picture: Tensor, terms: Terms, tiles: Sequence[Window]) -> list[dict[str, Sums]]:
     """Sums over all tiles, of each region by layer."""
-    frame = frame_of(picture)
-    deep = reach(deepest(terms.layers))
-    reaching = -(-deep.field // (2 * deep.stride)) * deep.stride  # what features see, not what sees them
     totals: list[dict[str, Sums]] = [{} for _ in terms.regions]
-    for tile in tiles:
-        outer = tile.grown(reaching, frame)
-        _add(totals, backbone.features(outer.cut(picture), terms.layers), terms, tile, outer)
+    for tile, found in looked_at(backbone, picture, terms.layers, tiles):
+        _add(totals, found, terms, tile)
     return totals
 
 
 @torch.no_grad()
-def _add(
-    totals: list[dict[str, Sums]], features: Mapping[str, Tensor], terms: Terms, tile: Window, outer: Window
-) -> None:
-    """Add the sums of a tile's inner part, given features of it and its halo."""
+def _add(totals: list[dict[str, Sums]], inner: Mapping[str, Tensor], terms: Terms, tile: Window) -> None:
+    """Add the sums of a tile, given the features of its inner part."""
     for region, total in zip(terms.regions, totals, strict=True):
         for name in terms.layers:
             if region is not None and name not in region:
                 continue
-            stride = reach(name).stride
-            mask = None if region is None else tile.cut(region[name], stride)
-            part = sums(tile.seen_from(outer).cut(features[name], stride), mask)
+            mask = None if region is None else tile.cut(region[name], reach(name).stride)
+            part = sums(inner[name], mask)
             total[name] = total[name] + part if name in total else part
 
 
@@ -201,11 +238,12 @@ def _feed_back(features: dict[str, Tensor], slopes: list[dict[str, Slope]], term
     shallow layers themselves.
     """
 
-    def joining(name: str) -> Callable[[Tensor], Tensor]:
-        return lambda coming: _joined(coming, features[name].detach(), name, slopes, terms, outer)
+    def joining(name: str, found: Tensor) -> Callable[[Tensor], Tensor]:
+        return lambda coming: _joined(coming, found, name, slopes, terms, outer)
 
     for name, found in features.items():
-        found.register_hook(joining(name))  # type: ignore[no-untyped-call]
+        # The hook must not know the features themselves: with their graph they would hold each other for ever.
+        found.register_hook(joining(name, found.detach()))  # type: ignore[no-untyped-call]
     nothing = [found.new_zeros(()).expand_as(found) for found in features.values()]
     torch.autograd.backward(list(features.values()), nothing)
 

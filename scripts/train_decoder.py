@@ -1,0 +1,176 @@
+"""Trains the decoder of `ganvas style --fast`, on photographs of installed packages and textures made by code.
+
+python scripts/train_decoder.py --out FOLDER   (about 10 minutes of one idle core; run again to go on)
+
+Each block learns to undo its part of the network, on features of real pictures and, half of the time, on what the
+block before it made of them; so no gradient passes through the network itself. Nothing of any painter is in the data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save
+from torch import Tensor
+from torch.nn import functional
+
+sys.path.insert(0, str(Path(__file__).parent))
+import textures
+
+from ganvas import images
+from ganvas.style import network
+from ganvas.style.decoder import LEVELS, Decoder, packed
+
+PHOTOGRAPHS = {
+    "scikit-image": "skimage/data: astronaut.png chelsea.png coffee.png rocket.jpg motorcycle_left.png "
+    "hubble_deep_field.jpg ihc.png retina.jpg camera.png brick.png grass.png gravel.png moon.png",
+    "scikit-learn": "sklearn/datasets/images: china.jpg flower.jpg",
+    "matplotlib": "matplotlib/mpl-data/sample_data: grace_hopper.jpg",
+}
+PICTURES, SIDE = 480, 128  # pieces that the decoder learns to give back
+ROUNDS = (  # seed and first texture of the pieces, steps, learning rate at the start and share of it left at the end
+    (1, 0, 1600, 1.2e-3, 0.08),
+    (3, 2000, 700, 7e-4, 0.04),
+)
+BATCH, SAVE_EVERY = 4, 50
+
+
+def photographs() -> list[np.ndarray]:
+    """The photographs, uint8 [H, W, 3]."""
+    found = []
+    for package, listed in PHOTOGRAPHS.items():
+        folder, names = listed.split(": ")
+        for name in names.split():
+            path = Path(str(metadata.distribution(package).locate_file(f"{folder}/{name}")))
+            found.append(np.asarray(Image.open(path).convert("RGB")))
+    return found
+
+
+def piece(rng: np.random.Generator, picture: np.ndarray, side: int) -> np.ndarray:
+    """A random square of a picture in random colours, float32 [side, side, 3] in [0, 1]."""
+    height, width = picture.shape[:2]
+    size = int(min(height, width, side * np.exp(rng.uniform(np.log(0.9), np.log(3.2)))))
+    top, left = rng.integers(0, height - size + 1), rng.integers(0, width - size + 1)
+    square = Image.fromarray(picture[top : top + size, left : left + size])
+    pixels = np.asarray(square.resize((side, side), Image.Resampling.LANCZOS)).astype(np.float32) / 255
+    if rng.random() < 0.5:
+        pixels = pixels[:, ::-1]
+    if rng.random() < 0.2:
+        pixels = np.rot90(pixels, rng.integers(1, 4))
+    if rng.random() < 0.35:
+        pixels = pixels[..., rng.permutation(3)]
+    if rng.random() < 0.1:
+        pixels = 1 - pixels
+    pixels = np.clip(pixels, 0, 1) ** np.exp(0.35 * rng.standard_normal())
+    pixels = pixels * (1 + 0.12 * rng.standard_normal(3)) + 0.05 * rng.standard_normal(3)
+    return np.ascontiguousarray(np.clip(pixels, 0, 1), np.float32)
+
+
+def pieces(seed: int, count: int, side: int, made: list[np.ndarray], share: float) -> Tensor:
+    """Pieces [count, 3, side, side], a share of them of textures, the others of photographs."""
+    rng, real = np.random.default_rng(seed), photographs()
+    rows = []
+    for _ in range(count):
+        pool = made if rng.random() < share else real
+        rows.append(piece(rng, pool[rng.integers(len(pool))], side))
+    return torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2)
+
+
+def half() -> torch.autocast:
+    """Half precision: twice as fast on processors that have it."""
+    return torch.autocast("cpu", torch.bfloat16)
+
+
+def look(backbone: network.Backbone, pictures: Tensor) -> list[Tensor]:
+    """Features of the four levels, shallow to deep."""
+    with half():
+        found = backbone.features(pictures, LEVELS)
+    return [found[name] for name in LEVELS]
+
+
+class Data:
+    """A pool of pieces with their features."""
+
+    def __init__(self, backbone: network.Backbone, seed: int, first: int):
+        made = [textures.make(number) for number in range(first, first + 120)]
+        self.pictures = pieces(seed, PICTURES, SIDE, made, 0.35)
+        with torch.no_grad():
+            groups = [look(backbone, group) for group in self.pictures.split(8)]
+        self.features = [torch.cat(level) for level in zip(*groups, strict=True)]
+
+    def __getitem__(self, rows: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return self.pictures[rows], [level[rows].float() for level in self.features]
+
+
+def relative(found: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared error, away from the borders that a cut has made."""
+    inner = (..., slice(2, -2), slice(2, -2))
+    return functional.mse_loss(found.float()[inner], wanted[inner])
+
+
+def restore(decoder: Decoder, data: Data, rng: np.random.Generator) -> Tensor:
+    """Each block against the network's own features; shallow blocks on a part of the picture, which is enough."""
+    picture, (f1, f2, f3, f4) = data[torch.from_numpy(rng.integers(0, PICTURES, BATCH))]
+
+    def either(true: Tensor, made: Tensor) -> Tensor:
+        return torch.where(torch.from_numpy(rng.random((len(true), 1, 1, 1)) < 0.5), true, made.detach().float())
+
+    at = int(rng.integers(0, 15))
+    middle, fine = slice(2 * at, 2 * at + 34), slice(4 * at + 12, 4 * at + 52)
+    with half():
+        made3 = decoder.blocks[0](f4)
+        made2 = decoder.blocks[1](either(f3, made3)[:, :, at : at + 17, at : at + 17])
+        true2, true1 = f2[:, :, middle, middle], f1[:, :, fine, fine]
+        made1 = decoder.blocks[2](either(true2, made2)[:, :, 6:26, 6:26])
+        made = decoder.picture(either(true1, made1))
+    parts = functional.mse_loss(made3.float(), f3) + relative(made2, true2) + relative(made1, true1)
+    return parts + 20 * relative(made, picture[:, :, fine, fine])
+
+
+def main() -> None:
+    """Every round, then the file and its SHA-256."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    out: Path = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    backbone = network.backbone()
+    decoder = Decoder().to(memory_format=torch.channels_last)
+    with torch.no_grad():  # begin near grey
+        decoder.picture[2].conv.weight.mul_(0.1)
+        decoder.picture[2].conv.bias.fill_(0.45)
+    optimiser = torch.optim.Adam(decoder.parameters(), fused=True)
+    kept, done = out / "state.pt", (0, 0)  # rounds finished, steps of the next
+    if kept.exists():
+        state = torch.load(kept, weights_only=True)
+        decoder.load_state_dict(state["decoder"])
+        optimiser.load_state_dict(state["optimiser"])
+        done = tuple(state["done"])
+    for number, (seed, first, steps, rate, last) in list(enumerate(ROUNDS))[done[0] :]:
+        data = Data(backbone, seed, first)
+        for step in range(done[1] if number == done[0] else 0, steps):
+            fall = 0.5 * (1 + float(np.cos(np.pi * step / steps)))
+            optimiser.param_groups[0]["lr"] = rate * min(1, (step + 1) / 30) * (last + (1 - last) * fall)
+            optimiser.zero_grad()
+            loss = restore(decoder, data, np.random.default_rng([seed, step]))
+            loss.backward()
+            optimiser.step()
+            if (step + 1) % SAVE_EVERY == 0:
+                print(f"round {number}, step {step + 1}: {float(loss.detach()):.3f}", time.strftime("%X"), flush=True)
+                at = [number, step + 1] if step + 1 < steps else [number + 1, 0]
+                torch.save({"decoder": decoder.state_dict(), "optimiser": optimiser.state_dict(), "done": at}, kept)
+    file = save(packed(decoder))
+    images.write_bytes(out / "decoder.safetensors", file)
+    print(out / "decoder.safetensors", len(file), hashlib.sha256(file).hexdigest())
+
+
+if __name__ == "__main__":
+    main()
