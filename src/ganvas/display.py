@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from ganvas import events
 from ganvas.events import Event
@@ -20,22 +20,18 @@ from ganvas.style.events import StyleEvent
 PLAIN_LINES = 20  # reports of a run whose output is no terminal
 
 
-class Display:
-    """Shows events as they come; a bar on a terminal, a line now and then elsewhere."""
+class Terminal:
+    """A bar where there is a terminal, and lines above it."""
 
-    def __init__(self, path: Path, console: Console | None = None):
-        self.path = path
+    def __init__(self, console: Console | None, *columns: ProgressColumn):
         self.console = console or Console(stderr=True, highlight=False)
-        self.total = 1
-        self.printed = 0
-        self.began = 0.0
+        self.printed = 0  # lines told so far of one that is no terminal
         self.bar = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(), TextColumn("{task.fields[words]}"), console=self.console,
+            *columns, TextColumn("{task.fields[words]}"), console=self.console,
         )  # fmt: skip
-        self.task: TaskID | None = None
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Self:
         if self.console.is_terminal:
             self.bar.start()
         return self
@@ -45,6 +41,22 @@ class Display:
     ) -> None:
         if self.console.is_terminal:
             self.bar.stop()
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(line, soft_wrap=True)
+        sys.stderr.flush()
+
+
+class Display(Terminal):
+    """Shows events as they come; a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, path: Path, console: Console | None = None):
+        self.path = path
+        super().__init__(console, TimeRemainingColumn())
+        self.total = 1
+        self.began = 0.0
+        self.task: TaskID | None = None
 
     def reading(self, done: int, total: int) -> None:
         """Progress of the preflight."""
@@ -73,9 +85,9 @@ class Display:
                 case events.Progress():
                     self._progress(event)
                 case events.Alert():
-                    self._say(f"[yellow]warning[/]: {event.message}")
+                    self.say(f"[yellow]warning[/]: {event.message}")
                 case events.Remedy():
-                    self._say(f"[green]{event.action}[/]: {event.message}")
+                    self.say(f"[green]{event.action}[/]: {event.message}")
                 case events.Finished():
                     finished = event
         return finished
@@ -86,9 +98,9 @@ class Display:
         going = f"going on at {event.images_seen:,} of" if event.images_seen else "training on"
         threads = f", {event.threads} thread{'s' if event.threads > 1 else ''}" if event.device == "cpu" else ""
         several = f", {event.processes} processes" if event.processes > 1 else ""
-        self._say(f"{going} {event.total_images:,} images · {event.device}{threads}{several} · weights: {weights}")
+        self.say(f"{going} {event.total_images:,} images · {event.device}{threads}{several} · weights: {weights}")
         if event.note:
-            self._say(f"[yellow]note[/]: {event.note}.")
+            self.say(f"[yellow]note[/]: {event.note}.")
         if self.task is not None:
             self.bar.remove_task(self.task)
         self.task = self.bar.add_task("training", total=event.total_images, completed=event.images_seen, words="")
@@ -99,36 +111,16 @@ class Display:
             self.bar.update(self.task, completed=event.images_seen, words=words)
         elif event.images_seen * PLAIN_LINES // self.total > self.printed:
             self.printed = event.images_seen * PLAIN_LINES // self.total
-            self._say(f"{event.images_seen:>10,} images  {event.images_seen / self.total:4.0%}  {words}")
-
-    def _say(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True)
-        sys.stderr.flush()
+            self.say(f"{event.images_seen:>10,} images  {event.images_seen / self.total:4.0%}  {words}")
 
 
-class PaintingDisplay:
+class PaintingDisplay(Terminal):
     """Shows how a painting comes on; a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, name: str, console: Console | None = None):
         self.name = name
-        self.console = console or Console(stderr=True, highlight=False)
-        self.printed = 0
-        self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[words]}"), console=self.console,
-        )  # fmt: skip
+        super().__init__(console)
         self.task = self.bar.add_task(name, total=1.0, words="")
-
-    def __enter__(self) -> PaintingDisplay:
-        if self.console.is_terminal:
-            self.bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.console.is_terminal:
-            self.bar.stop()
 
     def show(self, stream: Iterable[StyleEvent]) -> painting.Painted:
         """Show every event; the last one is returned."""
@@ -159,11 +151,6 @@ class PaintingDisplay:
         elif event.share * PLAIN_LINES >= self.printed + 1:
             self.printed = int(event.share * PLAIN_LINES)
             self.say(f"{event.step:>6} steps  {event.share:4.0%}  {words}")
-
-    def say(self, line: str) -> None:
-        """Print a line above the bar."""
-        self.console.print(line, soft_wrap=True)
-        sys.stderr.flush()
 
 
 def duration(seconds: float) -> str:
