@@ -131,6 +131,11 @@ def test_a_scale_ends_when_nothing_improves(network):
     assert last(paint(job(config), network)).step < 200
 
 
+def test_without_a_tolerance_every_step_is_taken(network):
+    config = SMALL.but(scales={"smallest": 32, "first_steps": 1_500, "tolerance": 0})
+    assert last(paint(job(config), network)).step == 1_500
+
+
 class Poisoned(Objective):
     """An objective that fails at some evaluations."""
 

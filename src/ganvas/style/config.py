@@ -50,7 +50,7 @@ class ScalesConfig(Settings):
     first_steps: int = setting(100, "Steps at the first scale.", ge=1)
     steps: int = setting(60, "Steps at each later scale; fewer where nothing improves any more.", ge=1)
     tolerance: float = setting(
-        1e-3, "A scale ends when its loss falls by less than this share over 50 steps.", ge=0, lt=1
+        1e-3, "A scale ends when its loss falls by less than this share over 50 steps; 0 never ends it.", ge=0, lt=1
     )
 
 

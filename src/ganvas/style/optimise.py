@@ -206,7 +206,7 @@ class _Run:
         if painting.scale_steps >= self.steps[painting.scale] or time.monotonic() >= self.deadline:
             return True
         recent = painting.recent
-        if len(recent) < LOOK_EVERY + LOOK_OVER:
+        if not self.config.scales.tolerance or len(recent) < LOOK_EVERY + LOOK_OVER:
             return False
         now, before = sum(recent[-LOOK_OVER:]) / LOOK_OVER, sum(recent[:LOOK_OVER]) / LOOK_OVER
         return before - now < self.config.scales.tolerance * before
