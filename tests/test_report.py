@@ -11,7 +11,9 @@ from ganvas import images
 from ganvas.config import RunConfig
 from ganvas.errors import RunError
 from ganvas.events import Alert, Finished, Progress, Remedy, Saved, Score, Started, to_json
-from ganvas.report import FRAMES_BYTES, MAX_FRAMES, NEWEST_BYTES, read_log, write_report
+from ganvas.report import write_report
+from ganvas.report.log import read_log
+from ganvas.report.pictures import FRAMES_BYTES, MAX_FRAMES, NEWEST_BYTES
 
 HOSTILE = "<script>alert('x')</script>\"&'<img src=http://evil.example/x.png>"
 VOID = {"meta", "img", "input", "br", "hr", "link"}

@@ -20,7 +20,8 @@ class Runs:
 
     def __call__(self) -> int:
         """Print a table."""
-        from ganvas import report, runs
+        from ganvas import runs
+        from ganvas.report.log import read_log
 
         rows = []
         for path in runs.list_runs(self.folder):
@@ -29,7 +30,7 @@ class Runs:
             except UserError as error:
                 rows.append([path.name, str(error), "", "", ""])
                 continue
-            seen, total = report.read_log(path / "events.jsonl").images_seen, resolved.total_images or 1
+            seen, total = read_log(path / "events.jsonl").images_seen, resolved.total_images or 1
             rows.append([path.name, resolved.source, resolved.model, f"{seen:,}", f"{min(1, seen / total):.0%}"])
         if not rows:
             print(f"no runs in {self.folder}; start one with: ganvas train SOURCE --out {self.folder}/NAME")
