@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganvas import config as settings_of
-from ganvas import photos
+from ganvas import gallery, photos
 from ganvas.errors import BadSetting
 from ganvas.film import Before
 from ganvas.photos import Photo
@@ -92,7 +92,7 @@ class Stylization:
         content = as_tensor(photo.seen())
         sources = []
         for style, weight, mask in zip(self.styles, self.style_weights, self.masks, strict=True):
-            sources.append(self._source(opened(style), weight, mask, content))
+            sources.append(self._source(opened_style(style), weight, mask, content))
         start = None if config.start in ("content", "noise") else as_tensor(opened(config.start).seen())
         anchor = None
         if self.before is not None:  # coarse scales have been painted already, in the frames before
@@ -138,7 +138,7 @@ def stylize(
 
     Args:
         content: a file, a `Photo`, or an array [H, W, 3], uint8 or float in [0, 1].
-        styles: one such, or several.
+        styles: one such, the name of a carried style (see gallery.py), or several.
         out: the file to write.
         style_weights: of the styles, beside each other; all alike by default.
         masks: for each style a picture whose white marks the part of the painting that gets it; None for all of it.
@@ -177,6 +177,15 @@ def opened(picture: Picture) -> Photo:
         raise BadSetting(f"a picture is an array [H, W, 3]; got {list(picture.shape)}.")
     values = picture.astype(np.float32)
     return Photo(values / 255 if picture.dtype == np.uint8 else values)
+
+
+def opened_style(style: Picture) -> Photo:
+    """A style's picture as a `Photo`: a file or the name of a carried style, a photo or an array.
+
+    Raises:
+        UserError: for a file that cannot be read, a name that is unknown, or an array of another shape.
+    """
+    return opened(gallery.find(style) if isinstance(style, str | Path) else style)
 
 
 def as_tensor(pixels: np.ndarray) -> Tensor:
