@@ -204,14 +204,19 @@ def outputs(contents: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     if out.suffix.lower() in photos.FORMATS:
         what = f"{contents[0]} is a folder" if len(contents) == 1 else f"there are {len(contents)} photographs"
         raise BadSetting(f"{what}, so --out must be a folder; got {out}.")
-    found = [path for content in contents for path in _pictures(content)]
+    found = [path for content in contents for path in pictures_in(content)]
     return [(path, out / path.name) for path in found]
 
 
-def _pictures(content: Path) -> list[Path]:
-    if not content.is_dir():
-        return [content]
-    found = sorted(path for path in content.iterdir() if path.suffix.lower() in photos.FORMATS)
+def pictures_in(path: Path) -> list[Path]:
+    """The file that is named, or every picture in the folder that is.
+
+    Raises:
+        BadSetting: for a folder that holds none.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() in photos.FORMATS)
     if not found:
-        raise BadSetting(f"{content} holds no picture ({', '.join(photos.FORMATS)}).")
+        raise BadSetting(f"{path} holds no picture ({', '.join(photos.FORMATS)}).")
     return found
