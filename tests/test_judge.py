@@ -12,7 +12,9 @@ import ganvas
 from ganvas import gallery, judge
 from ganvas.cli import main
 from ganvas.errors import BadSetting, UserError
+from ganvas.painter import as_tensor
 from ganvas.photos import Photo, resize
+from ganvas.style import scores
 
 LOWER = (*judge.SINGLE, "frechet")
 
@@ -139,6 +141,23 @@ def test_every_painting_may_have_its_own_style(tmp_path):
         "rows"
     ]
     assert found["rows"][1]["each"][0]["gram"] == pytest.approx(mine["gram"])
+
+
+def test_paintings_of_one_photograph_may_have_different_styles(tmp_path):
+    for name in ("woodcut", "glass"):
+        for folder in ("painted", "styles"):
+            save(tmp_path / folder / f"{name}.png", style(name))
+    found = ganvas.style_score(tmp_path / "painted", photograph(), tmp_path / "styles")
+    assert column(found, "gram")[1:-1] == [0, 0]
+    assert found["rows"][0]["pictures"] == 2  # the photograph is put beside each style
+
+
+def test_styles_are_seen_in_the_size_of_the_painting_and_never_enlarged():
+    photo, small, large = photograph(), style(height=48, width=72), style(height=192, width=288)
+    seen = scores.look(as_tensor(photo)).moments
+    for given, wanted in ((small, small), (large, resize(large, 96, 144))):
+        gram = ganvas.style_score(photo, photo, given)["rows"][0]["gram"]
+        assert gram == pytest.approx(scores.gram(seen, scores.look(as_tensor(wanted)).moments))
 
 
 def test_the_command_prints_a_table_or_json(tmp_path, capsys):
