@@ -112,7 +112,7 @@ def test_a_folder_is_a_row(tmp_path):
     assert [row["pictures"] for row in found["rows"]] == [2, 2, 2, 2]
     assert column(found, "content") == sorted(column(found, "content"))
     assert column(found, "wasserstein") == sorted(column(found, "wasserstein"), reverse=True)
-    assert told == [(2, 4), (4, 4)]
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     row = found["rows"][1]
     assert {one["name"] for one in row["each"]} == {str(faint / "chelsea.png"), str(faint / "coffee.png")}
     for score in judge.SINGLE:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -122,18 +123,20 @@ def style_score(
     """
     if not isinstance(size, int) or size < SMALLEST:
         raise BadSetting(f"size is {size}; pictures are compared at {SMALLEST} pixels or more.")
-    cases = found(_listed(paintings), content, _listed(styles))
+    cases = matched(_listed(paintings), content, _listed(styles))
     rows: dict[str, Row] = {name: Row() for name in [PHOTOGRAPH, *(case.row for case in cases), STYLE]}
     resized: dict[str, str] = {}
     groups: dict[Any, list[Case]] = {}
     for case in cases:
         groups.setdefault(_key(case.content), []).append(case)
-    done = 0
-    for group in groups.values():
-        resized |= _compare(group, size, rows)
-        done += len(group)
+    done = count(1)
+
+    def looked() -> None:
         if on_look:
-            on_look(done, len(cases))
+            on_look(next(done), len(cases))
+
+    for group in groups.values():
+        resized |= _compare(group, size, rows, looked)
     told = [row.told(name) for name, row in rows.items()]
     return {
         "rows": told,
@@ -162,7 +165,7 @@ def _folder(picture: Picture) -> Path | None:
     return path if path is not None and path.is_dir() else None
 
 
-def found(paintings: Sequence[Picture], content: Picture, styles: Sequence[Picture]) -> list[Case]:
+def matched(paintings: Sequence[Picture], content: Picture, styles: Sequence[Picture]) -> list[Case]:
     """Every painting with its photograph and its style.
 
     Raises:
@@ -217,38 +220,39 @@ def _check_rows(cases: Sequence[Case]) -> None:
             )
 
 
-def _compare(group: Sequence[Case], size: int, rows: dict[str, Row]) -> dict[str, str]:
-    """Score all paintings of one photograph; returns the size that each resized picture had."""
+def _compare(group: Sequence[Case], size: int, rows: dict[str, Row], looked: Callable[[], None]) -> dict[str, str]:
+    """Score all paintings of one photograph, telling after each; returns the size that each resized picture had."""
     photo = opened(group[0].content)
-    paintings = [opened(case.painting) for case in group]
-    for case, painting in zip(group, paintings, strict=True):
-        _check_shape(case, painting, photo)
-    longest = min(size, *(max(one.height, one.width) for one in (photo, *paintings)))
+    name = _name(group[0].content, PHOTOGRAPH)
+    sizes = {name: (photo.height, photo.width)} | {case.name: _size(case, photo) for case in group}
+    longest = min(size, *(max(one) for one in sizes.values()))
     height, width = scaled(photo.height, photo.width, longest / max(photo.height, photo.width))
     photograph = scores.look(_in_size(photo, height, width))
-    names = [_name(group[0].content, PHOTOGRAPH), *(case.name for case in group)]
     manners: dict[tuple[Any, ...], tuple[Moments, ...]] = {}
-    for case, painting in zip(group, paintings, strict=True):
+    for case in group:
         key = tuple(_key(style) for style in case.styles)
         if key not in manners:
             styles = [opened_style(style) for style in case.styles]
             manners[key] = scores.mixed([scores.look(_as_large(style, longest)).moments for style in styles])
             cut = [scores.look(_in_size(_cut(style, height / width), height, width)) for style in styles]
-            rows[PHOTOGRAPH].add(names[0], [photograph], photograph, photograph.moments, manners[key])
+            rows[PHOTOGRAPH].add(name, [photograph], photograph, photograph.moments, manners[key])
             rows[STYLE].add(STYLE, cut, photograph, manners[key], manners[key])
-        seen = scores.look(_in_size(painting, height, width))
+        seen = scores.look(_in_size(opened(case.painting), height, width))
         rows[case.row].add(case.name, [seen], photograph, seen.moments, manners[key])
-    sizes = zip(names, (photo, *paintings), strict=True)
-    return {name: f"{one.width}x{one.height}" for name, one in sizes if (one.height, one.width) != (height, width)}
+        looked()
+    return {name: f"{one[1]}x{one[0]}" for name, one in sizes.items() if one != (height, width)}
 
 
-def _check_shape(case: Case, painting: Photo, photo: Photo) -> None:
+def _size(case: Case, photo: Photo) -> tuple[int, int]:
+    """Height and width of a painting, checked to have the proportions of its photograph."""
+    painting = opened(case.painting)
     height = photo.height * painting.width / photo.width
     if abs(painting.height - height) > max(2, SAME_SHAPE * height):
         raise UserError(
             f"{case.name} is {painting.width}x{painting.height} and its photograph {photo.width}x{photo.height}: "
             "they have other proportions; cut the photograph as the painting was cut."
         )
+    return painting.height, painting.width
 
 
 def _in_size(photo: Photo, height: int, width: int) -> Tensor:

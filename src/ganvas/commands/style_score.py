@@ -41,11 +41,10 @@ class StyleScore:
             print(json.dumps(found))
             return 0
         columns = [*judge.SINGLE, "frechet"]
-        print_table(
-            ["painting", *columns],
-            [[row["name"], *(f"{round(row[column], 6):.3g}" for column in columns)] for row in found["rows"]],
-        )
+        rows = [[row["name"], *(f"{round(row[column], 6):.3g}" for column in columns)] for row in found["rows"]]
+        print_table(["painting", *columns], rows)
         print("lower is nearer: content and perceptual to the photograph, the others to the style")
+        print(f"seen by {found['network']}, SHA-256 {found['network_sha256'][:12]}...")
         for note in found["notes"]:
             print(f"note: {note}")
         return 0
