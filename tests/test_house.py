@@ -15,14 +15,15 @@ MODULES = {name.removesuffix(".__init__"): path for name, path in FILES.items()}
 
 LAYERS = {
     "errors": 0,
-    "arguments": 1, "interrupts": 1, "tables": 1, "config": 1, "events": 1, "images": 1, "layers": 1, "vgg": 1,
+    "arguments": 1, "interrupts": 1, "tables": 1, "config": 1, "events": 1, "images": 1, "gallery": 1, "layers": 1,
+    "vgg": 1,
     "models": 2, "data": 2, "losses": 2, "augment": 2, "metrics": 2, "photos": 2,
     "training": 3, "style": 3,
     "runs": 4, "presets": 4, "report": 4, "plots": 4,
-    "api": 5, "search": 5, "painter": 5, "film": 5, "stylists": 5, "quick": 5,
+    "api": 5, "search": 5, "painter": 5, "film": 5, "stylists": 5, "quick": 5, "judge": 5,
     "cli": 6, "commands": 6, "display": 6, "doctor": 6, "__main__": 6,
 }  # fmt: skip
-WITHOUT_TORCH = ("cli", "config", "presets", "images", "report", "plots", "events", "errors", "display")
+WITHOUT_TORCH = ("cli", "config", "presets", "images", "gallery", "report", "plots", "events", "errors", "display")
 FOREIGN = ("ganvas.vgg", "ganvas.metrics.efficientnet")  # read files of dependencies, after checking their SHA-256
 LONGEST_FUNCTION, LONGEST_FILE = 70, 450
 

@@ -13,12 +13,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["RunConfig", "Trained", "Training", "UserError", "__version__", "evaluate", "load", "stylize", "train"]
+__all__ = [
+    "RunConfig",
+    "Trained",
+    "Training",
+    "UserError",
+    "__version__",
+    "evaluate",
+    "load",
+    "style_score",
+    "stylize",
+    "train",
+]
 
 if TYPE_CHECKING:
     from ganvas.api import Trained, Training, evaluate, load, train
     from ganvas.config import RunConfig
     from ganvas.errors import UserError
+    from ganvas.judge import style_score
     from ganvas.painter import stylize
 
 _HOMES = {
@@ -29,6 +41,7 @@ _HOMES = {
     "evaluate": "ganvas.api",
     "load": "ganvas.api",
     "train": "ganvas.api",
+    "style_score": "ganvas.judge",
     "stylize": "ganvas.painter",
 }
 

@@ -15,9 +15,10 @@ import tyro
 import ganvas
 from ganvas.arguments import misunderstood, split_assignments
 from ganvas.commands.evaluate import Evaluate
-from ganvas.commands.lists import Doctor, ListSettings, Presets, Runs
+from ganvas.commands.lists import Doctor, ListSettings, Presets, Runs, Styles
 from ganvas.commands.sample import Sample
 from ganvas.commands.style import Style
+from ganvas.commands.style_score import StyleScore
 from ganvas.commands.stylist import StyleExport, StyleTrain
 from ganvas.commands.train import Prepare, Resume, Train
 from ganvas.commands.tune import Tune
@@ -25,8 +26,8 @@ from ganvas.errors import UnknownName, UserError
 
 COMMANDS: dict[str, type] = {
     "train": Train, "resume": Resume, "sample": Sample, "evaluate": Evaluate, "prepare": Prepare,
-    "style": Style, "style-train": StyleTrain, "style-export": StyleExport,
-    "tune": Tune, "runs": Runs, "presets": Presets, "settings": ListSettings, "doctor": Doctor,
+    "style": Style, "style-score": StyleScore, "style-train": StyleTrain, "style-export": StyleExport,
+    "tune": Tune, "runs": Runs, "presets": Presets, "styles": Styles, "settings": ListSettings, "doctor": Doctor,
 }  # fmt: skip
 
 

@@ -150,7 +150,7 @@ class AverageConfig(Settings):
 class StylistConfig(Settings):
     """What a network that repaints photographs learns."""
 
-    picture: str | None = setting(None, "Picture whose style is learnt.")
+    picture: str | None = setting(None, "Picture whose style is learnt, or the name of a carried style.")
     key: str | None = setting(None, "SHA-256 of that picture; filled in.")
     pixels: int = setting(256, "Longer side at which it is looked at: less makes finer strokes.", unit="pixels", ge=16)
     strength: float = setting(100.0, "Weight of the style.", ge=0)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganvas import config as settings_of
-from ganvas import photos
+from ganvas import gallery, photos
 from ganvas.errors import BadSetting
 from ganvas.film import Before
 from ganvas.photos import Photo
@@ -92,7 +92,7 @@ class Stylization:
         content = as_tensor(photo.seen())
         sources = []
         for style, weight, mask in zip(self.styles, self.style_weights, self.masks, strict=True):
-            sources.append(self._source(opened(style), weight, mask, content))
+            sources.append(self._source(opened_style(style), weight, mask, content))
         start = None if config.start in ("content", "noise") else as_tensor(opened(config.start).seen())
         anchor = None
         if self.before is not None:  # coarse scales have been painted already, in the frames before
@@ -138,7 +138,7 @@ def stylize(
 
     Args:
         content: a file, a `Photo`, or an array [H, W, 3], uint8 or float in [0, 1].
-        styles: one such, or several.
+        styles: one such, the name of a carried style (see gallery.py), or several.
         out: the file to write.
         style_weights: of the styles, beside each other; all alike by default.
         masks: for each style a picture whose white marks the part of the painting that gets it; None for all of it.
@@ -179,6 +179,15 @@ def opened(picture: Picture) -> Photo:
     return Photo(values / 255 if picture.dtype == np.uint8 else values)
 
 
+def opened_style(style: Picture) -> Photo:
+    """A style's picture as a `Photo`: a file or the name of a carried style, a photo or an array.
+
+    Raises:
+        UserError: for a file that cannot be read, a name that is unknown, or an array of another shape.
+    """
+    return opened(gallery.find(style) if isinstance(style, str | Path) else style)
+
+
 def as_tensor(pixels: np.ndarray) -> Tensor:
     """Float [H, W, 3] as float32 [1, 3, H, W]."""
     return torch.tensor(pixels, dtype=torch.float32).permute(2, 0, 1)[None]
@@ -195,14 +204,19 @@ def outputs(contents: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     if out.suffix.lower() in photos.FORMATS:
         what = f"{contents[0]} is a folder" if len(contents) == 1 else f"there are {len(contents)} photographs"
         raise BadSetting(f"{what}, so --out must be a folder; got {out}.")
-    found = [path for content in contents for path in _pictures(content)]
+    found = [path for content in contents for path in pictures_in(content)]
     return [(path, out / path.name) for path in found]
 
 
-def _pictures(content: Path) -> list[Path]:
-    if not content.is_dir():
-        return [content]
-    found = sorted(path for path in content.iterdir() if path.suffix.lower() in photos.FORMATS)
+def pictures_in(path: Path) -> list[Path]:
+    """The file that is named, or every picture in the folder that is.
+
+    Raises:
+        BadSetting: for a folder that holds none.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() in photos.FORMATS)
     if not found:
-        raise BadSetting(f"{content} holds no picture ({', '.join(photos.FORMATS)}).")
+        raise BadSetting(f"{path} holds no picture ({', '.join(photos.FORMATS)}).")
     return found

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganvas import photos, stylists
 from ganvas.errors import BadSetting
-from ganvas.painter import Picture, as_tensor, opened
+from ganvas.painter import Picture, as_tensor, opened, opened_style
 from ganvas.photos import Photo
 from ganvas.style import arbitrary, colour, optimise
 from ganvas.style.objective import scaled
@@ -33,7 +33,7 @@ def any_style(
     """A brush for the style of one picture, or of several mixed.
 
     Args:
-        styles: files, photos or arrays.
+        styles: files, names of carried styles, photos or arrays.
         style_weights: beside each other; all alike by default.
         strength: 0 is the photograph itself, 1 all of the style.
         style_scale: size of the strokes: 1 sees the style as large as the photograph, 0.5 half as large.
@@ -51,7 +51,7 @@ def any_style(
     if strength == 0:
         return lambda pixels: pixels
     networks = arbitrary.painter()
-    pictures = [shown(opened(style), size, style_scale) for style in styles]
+    pictures = [shown(opened_style(style), size, style_scale) for style in styles]
     manner = networks.style(list(zip(weights, pictures, strict=True)))
 
     def brush(pixels: np.ndarray) -> np.ndarray:

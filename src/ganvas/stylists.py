@@ -36,7 +36,7 @@ def training(
     """A run that learns to repaint photographs in the style of a picture: iterate over its events, or `.run()` it.
 
     Args:
-        picture: whose style is learnt.
+        picture: whose style is learnt: a file, or the name of a carried style.
         out: the run folder; by default runs/NAME of the picture. If it holds this same run, training goes on with it.
         photos: folder or zip of photographs to practise on; by default those that scikit-image carries.
         settings: any setting by dotted name, such as {"style.strength": 5}.

@@ -1,10 +1,11 @@
-"""`ganvas runs`, `presets`, `settings`, `doctor`: what there is."""
+"""`ganvas runs`, `presets`, `styles`, `settings`, `doctor`: what there is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import tyro
 
 from ganvas.errors import UserError
@@ -51,6 +52,25 @@ class Presets:
             ["preset", "what for"],
             [[name, (make.__doc__ or "").split("\n")[0].strip()] for name, make in PRESETS.items()],
         )
+        return 0
+
+
+@dataclass
+class Styles:
+    """List the styles that can be named instead of a painting."""
+
+    sheet: Path | None = None
+    """Picture file to draw them all on, instead of a table."""
+
+    def __call__(self) -> int:
+        """Print a table."""
+        from ganvas import gallery, photos
+
+        if self.sheet is None:
+            print_table(["style", "what it looks like"], [list(row) for row in gallery.STYLES.items()])
+            return 0
+        photos.write(self.sheet, photos.Photo(gallery.sheet() / np.float32(255)))
+        print(self.sheet)
         return 0
 
 

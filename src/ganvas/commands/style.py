@@ -28,7 +28,7 @@ class Style:
     content: tyro.conf.Positional[Path]
     """The photograph, or a folder of photographs."""
     styles: tyro.conf.Positional[tuple[Path, ...]]
-    """The picture whose style is taken, or several; with --with, further photographs."""
+    """The style, a picture file or a name of `ganvas styles`, or several; with --with, further photographs."""
     out: Annotated[Path, tyro.conf.arg(metavar="FILE")]
     """File to write (.jpg, .png, .tif, .webp); a folder for a folder of photographs."""
     fast: bool = False

@@ -17,7 +17,7 @@ class StyleTrain:
     """Learn one style, to repaint any photograph in a moment. Run it again to go on after a stop."""
 
     style: tyro.conf.Positional[Path]
-    """Picture whose style is learnt."""
+    """Picture whose style is learnt: a file, or a name of `ganvas styles`."""
     photos: Path | None = None
     """Folder or zip of photographs to practise on; by default those that scikit-image carries."""
     out: Path | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -46,7 +46,7 @@ class Convolution:
 
 
 class EfficientNet:
-    """The frozen network: pictures to the pooled output of each block."""
+    """The frozen network: pictures to the output of each block, at every position or averaged over them."""
 
     def __init__(self, weights: Mapping[str, Tensor], blocks: int = BLOCKS):
         self.stem = folded(weights, "_conv_stem", "_bn0", stride=2)
@@ -60,14 +60,16 @@ class EfficientNet:
 
     def __call__(self, pixels: Tensor) -> list[Tensor]:
         """Float [N, 3, H, W] in 0-255, RGB, to one [N, O] for each block: its output averaged over positions."""
+        return [x.mean((2, 3)) for x in self.maps(pixels)]
+
+    def maps(self, pixels: Tensor) -> Iterator[Tensor]:
+        """Float [N, 3, H, W] in 0-255, RGB, to one [N, O, H / stride, W / stride] for each block, rounded up."""
         x = functional.relu6(self.stem(((pixels - 127) / 128).contiguous(memory_format=torch.channels_last)))
-        pooled = []
         for expand, deep, project in self.blocks:
             inner = x if expand is None else functional.relu6(expand(x))
             made = project(functional.relu6(deep(inner)))
             x = made + x if made.shape == x.shape else made
-            pooled.append(x.mean((2, 3)))
-        return pooled
+            yield x
 
 
 def folded(

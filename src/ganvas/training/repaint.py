@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganvas import gallery
 from ganvas.config import RunConfig, StylistConfig
 from ganvas.data.decode import decode, read_bytes
 from ganvas.data.opening import Reject
@@ -90,12 +91,13 @@ def manner(settings: StylistConfig, device: torch.device) -> Manner:
 
 
 def read_style(path: str) -> tuple[np.ndarray, str]:
-    """A style picture as uint8 [H, W, 3], and the hash of its file.
+    """A style picture, a file or a carried style by name, as uint8 [H, W, 3], and the hash of its file.
 
     Raises:
+        UnknownName: for a bare word that is neither.
         BadSetting: when it cannot be read.
     """
-    data = read_bytes(path)
+    data = read_bytes(str(gallery.find(path)))
     pixels = data if isinstance(data, Reject) else decode(data)
     if isinstance(pixels, Reject):
         raise BadSetting(f"the style picture {path} cannot be used: {pixels.kind} ({pixels.detail}).")

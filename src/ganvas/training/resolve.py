@@ -11,11 +11,10 @@ import os
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-from ganvas import models
+from ganvas import gallery, models
 from ganvas.config import RunConfig
 from ganvas.data.source import Dataset
 from ganvas.errors import BadSetting
@@ -120,7 +119,7 @@ def with_style(config: RunConfig) -> RunConfig:
     half = config.style.bfloat16
     return config.but(
         style={
-            "picture": str(Path(config.style.picture or "").absolute()),
+            "picture": gallery.lasting(config.style.picture or ""),
             "key": read_style(config.style.picture or "")[1],
             "bfloat16": half_is_faster() if half is None else half,
         }
