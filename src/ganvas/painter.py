@@ -16,7 +16,7 @@ from ganvas import photos
 from ganvas.errors import BadSetting
 from ganvas.film import Before
 from ganvas.photos import Photo
-from ganvas.style import colour, optimise
+from ganvas.style import allocator, colour, optimise
 from ganvas.style.config import StyleConfig
 from ganvas.style.events import Painted, Preview, StyleEvent
 from ganvas.style.network import backbone
@@ -88,6 +88,8 @@ class Stylization:
         if config.strength == 0:
             yield Painted(step=0, picture=photo.pixels, complete=True, reason="strength is 0", losses={}, seconds=0.0)
             return
+        allocator.ask_for_large_pages()
+        allocator.keep_no_spare()
         network = backbone(config.backbone, padding=config.padding, pooling=config.pooling, precision=config.precision)
         content = as_tensor(photo.seen())
         sources = []
