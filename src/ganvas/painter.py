@@ -89,7 +89,6 @@ class Stylization:
             yield Painted(step=0, picture=photo.pixels, complete=True, reason="strength is 0", losses={}, seconds=0.0)
             return
         allocator.ask_for_large_pages()
-        allocator.keep_no_spare()
         network = backbone(config.backbone, padding=config.padding, pooling=config.pooling, precision=config.precision)
         content = as_tensor(photo.seen())
         sources = []

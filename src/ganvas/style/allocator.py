@@ -1,7 +1,8 @@
 """How the C library keeps memory that is free again: large blocks not at all, so that a process takes what it uses.
 
 Left alone, glibc keeps freed blocks of up to 32 MB for later. Painting frees and asks for blocks of many sizes, so what
-is kept does not fit what is asked for next, and the process grows by half as much again as it uses.
+is kept does not fit what is asked for next, and the process grows by up to half as much again as it uses. With another
+C library nothing is done here.
 """
 
 from __future__ import annotations
@@ -10,19 +11,29 @@ import ctypes
 import os
 from typing import Any
 
-LARGE = 16 * 2**20  # bytes; below, asking the system each time would take longer than it saves
+LARGE = 4 * 2**20  # bytes of a block that is given back as soon as it is free
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def ask_for_large_pages() -> None:
-    """Have torch take large blocks in large pages, if no tensor was made yet: a new one is then filled much sooner."""
+    """Have torch take large blocks in large pages, if no tensor was made yet: new ones are then there much sooner."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
+def give_back() -> None:
+    """Give back what is free now."""
+    if (library := _glibc()) is not None:
+        library.malloc_trim(0)
+
+
 def keep_no_spare() -> None:
-    """Give back what is free, and from now on large blocks as soon as they are; without glibc, do nothing."""
-    library: Any = ctypes.CDLL(None) if os.name == "posix" else None
-    if hasattr(library, "malloc_trim"):
+    """Give back what is free, and from now on large blocks at once; small pictures are slower for it."""
+    give_back()
+    if (library := _glibc()) is not None:
         library.mallopt(M_MMAP_THRESHOLD, LARGE)
         library.mallopt(M_TRIM_THRESHOLD, LARGE)
-        library.malloc_trim(0)
+
+
+def _glibc() -> Any:
+    library = ctypes.CDLL(None) if os.name == "posix" else None
+    return library if hasattr(library, "malloc_trim") else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Set
 from dataclasses import dataclass
 
 import psutil
@@ -46,9 +46,9 @@ def words(memory_bytes: int) -> str:
     """Bytes for people.
 
     >>> words(1_536_000_000)
-    '1.5 GB'
+    '1.54 GB'
     """
-    return f"{memory_bytes / 1e9:.1f} GB"
+    return f"{memory_bytes / 1e9:.2f} GB"
 
 
 def budget(config: StyleConfig) -> int:
@@ -92,7 +92,7 @@ def needs(config: StyleConfig, precision: torch.dtype, resident: int) -> Needs:
         resident: bytes that the process has already.
     """
     style, content, method = config.weights.style_shares, config.weights.content_layers, config.optimiser.method
-    fixed, tile = resident + LIBRARIES_BYTES, most_alive([*style, *content], precision.itemsize)
+    fixed, tile = resident + LIBRARIES_BYTES, most_alive({*style, *content}, precision.itemsize)
     if config.loss == "nearest":
         fixed += NEAREST_BYTES
     if config.loss == "sorted":
@@ -117,7 +117,7 @@ def numbers(layer: str) -> float:
     return channels(layer) / reach(layer).stride ** 2
 
 
-def most_alive(wanted: Collection[str], inner_bytes: int) -> float:
+def most_alive(wanted: Set[str], inner_bytes: int) -> float:
     """Bytes for each pixel when most is alive, of a way through the network and back.
 
     On the way there every layer is kept, and of every max-pooling where its numbers came from. The way back frees them
