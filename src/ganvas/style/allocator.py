@@ -12,6 +12,7 @@ import os
 from typing import Any
 
 LARGE = 4 * 2**20  # bytes of a block that is given back as soon as it is free
+SPARE = 32 * 2**20  # bytes of smaller ones that may be kept: small pictures ask for them at every step
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
@@ -20,20 +21,10 @@ def ask_for_large_pages() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
-def give_back() -> None:
-    """Give back what is free now."""
-    if (library := _glibc()) is not None:
-        library.malloc_trim(0)
-
-
 def keep_no_spare() -> None:
-    """Give back what is free, and from now on large blocks at once; small pictures are slower for it."""
-    give_back()
-    if (library := _glibc()) is not None:
+    """Give back what is free, and from now on large blocks at once."""
+    library: Any = ctypes.CDLL(None) if os.name == "posix" else None
+    if hasattr(library, "malloc_trim"):
         library.mallopt(M_MMAP_THRESHOLD, LARGE)
-        library.mallopt(M_TRIM_THRESHOLD, LARGE)
-
-
-def _glibc() -> Any:
-    library = ctypes.CDLL(None) if os.name == "posix" else None
-    return library if hasattr(library, "malloc_trim") else None
+        library.mallopt(M_TRIM_THRESHOLD, SPARE)
+        library.malloc_trim(0)

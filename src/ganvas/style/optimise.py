@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import UserError
-from ganvas.style import allocator, memory
+from ganvas.style import memory
 from ganvas.style.config import StyleConfig
 from ganvas.style.events import Painted, Planned, Preview, Recovered, Stepped, StyleEvent
 from ganvas.style.network import Backbone
@@ -35,7 +35,6 @@ EXPLODED = 10.0  # times the lowest loss of the scale
 MOST_FAILURES = 3
 LOOK_EVERY = 50  # steps between two looks at whether anything improves
 LOOK_OVER = 10  # steps that a look averages over
-SMALL = 2**16  # pixels of a scale that is quicker with spare memory at hand, and does not need much
 PREVIEW_SECONDS = 2.0
 SAVE_SECONDS = 20.0
 
@@ -155,8 +154,6 @@ class _Run:
     def enter_scale(self) -> None:
         """Bring everything to the scale's size, and give the scale its share of the time."""
         painting, (height, width) = self.painting, self.sizes[self.painting.scale]
-        if height * width > SMALL:
-            allocator.keep_no_spare()
         content = resized(self.job.content, height, width)
         plan = self.plans[painting.scale]
         self.objective = Objective(self.backbone, self.config, content, self.job.sources, self.job.anchor, plan.tiles)

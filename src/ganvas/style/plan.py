@@ -53,7 +53,7 @@ def planned(config: StyleConfig, precision: torch.dtype, sizes: Sequence[tuple[i
         UserError: when a scale cannot be painted within them.
     """
     check_layers([*config.weights.style_shares, *config.weights.content_layers])
-    allocator.give_back()
+    allocator.keep_no_spare()
     resident = psutil.Process().memory_info().rss
     takes = memory.needs(config, precision, resident)
     return [_planned(config, takes, height, width, most) for height, width in sizes]
