@@ -105,6 +105,7 @@ class Stylization:
         job = optimise.Job(config, content, sources, start, anchor)
         keep = None if self.out is None else self.out.with_name(f".{self.out.name}.unfinished")
         yield from optimise.paint(job, network, keep=keep, should_stop=lambda: self._stop)
+        allocator.keep_no_spare()
 
     def _source(self, style: Photo, weight: float, mask: Picture | None, content: Tensor) -> Source:
         picture = as_tensor(style.seen())

@@ -19,6 +19,7 @@ PICTURE_BYTES = 3 * FLOAT_BYTES  # of one picture as large as the painting, for 
 PICTURES = {"lbfgs": 5, "adam": 6}  # that are there all the time: painting, best, gradients, what the optimiser knows
 PASSING_PICTURES = 14  # more of them between two looks of the network: for smoothness, in the optimiser, for the file
 LIBRARIES_BYTES = 120_000_000  # that torch's kernels take at their first use, whatever the picture; measured
+SPARE_BYTES = 60_000_000  # of small blocks that are free and kept, at most; measured
 LEAVING_BYTES = 120_000_000  # that libraries take while the process ends and the painting is gone; measured
 NEAREST_BYTES = 250_000_000  # of all that is compared for nearest neighbours, whatever the picture; measured
 SORTED_BYTES = 16  # of a number that is sorted: its value, its place, the value wanted there, and a copy on the way
@@ -80,7 +81,8 @@ class Needs:
     def at_peak(self, pixels: int, history: int, tile: int) -> int:
         """Bytes at most, for so many pixels of the painting, steps remembered and pixels of the largest tile."""
         always = self.fixed + pixels * (self.picture + history * self.step)
-        return int(always + max(pixels * self.passing, tile * self.tile, LEAVING_BYTES))
+        working = SPARE_BYTES + max(pixels * self.passing, tile * self.tile)
+        return int(always + max(working, LEAVING_BYTES))
 
 
 def needs(config: StyleConfig, precision: torch.dtype, resident: int) -> Needs:

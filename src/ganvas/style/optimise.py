@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import UserError
-from ganvas.style import memory
+from ganvas.style import allocator, memory
 from ganvas.style.config import StyleConfig
 from ganvas.style.events import Painted, Planned, Preview, Recovered, Stepped, StyleEvent
 from ganvas.style.network import Backbone
@@ -154,6 +154,7 @@ class _Run:
     def enter_scale(self) -> None:
         """Bring everything to the scale's size, and give the scale its share of the time."""
         painting, (height, width) = self.painting, self.sizes[self.painting.scale]
+        allocator.keep_no_spare()
         content = resized(self.job.content, height, width)
         plan = self.plans[painting.scale]
         self.objective = Objective(self.backbone, self.config, content, self.job.sources, self.job.anchor, plan.tiles)
