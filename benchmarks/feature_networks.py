@@ -34,7 +34,7 @@ BATCH = 50
 
 
 def vgg19() -> Network:
-    weights = vgg.convolutions()
+    weights = list(vgg.convolutions())
 
     def run(pixels: Tensor) -> dict[str, Tensor]:
         x, found, index = pixels.flip(1) - torch.tensor(vgg.MEANS_BGR)[:, None, None], {}, 0

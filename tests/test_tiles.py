@@ -117,6 +117,33 @@ def test_the_gradient_is_that_of_the_loss(backbone):
     torch.testing.assert_close(slope, (gradient * direction).sum(), rtol=1e-5, atol=0)
 
 
+def test_strips_are_summed_up_as_the_whole_is():
+    """So that no step is the first to differ: in float32, where rounding shows."""
+    network_, at = network.backbone(), picture(4, 448, 32).float()
+    strips = split(448, 32, 2, 1, cut.BAND)
+    style = statistics.measure(network_, at.flip(2), STYLE)
+    in_strips = statistics.measure(network_, at.flip(2), STYLE, most=224 * 32)
+    for name in STYLE:
+        torch.testing.assert_close(style[name].moments.second, in_strips[name].moments.second, rtol=1e-6, atol=1e-7)
+
+    def style_loss(found):
+        return sum(losses.gram(found[0][name], style[name].moments) for name in STYLE)
+
+    wanted = Terms(STYLE, style_loss, content_weight=0.3, content=network_.features(at.flip(3), [CONTENT]))
+    whole, tiled = (value_and_gradient(network_, at, wanted, tiles) for tiles in ((), strips))
+    for one, other in zip(whole, tiled, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6 * float(one.abs().max()))
+
+
+def test_bands_are_the_same_whichever_tile_they_are_in():
+    for height in (1, 63, 64, 100, 130, 300, 449):
+        whole = Window(0, height, 0, 9).bands()
+        assert whole[0].top == 0
+        assert whole[-1].bottom == height
+        for rows in (1, 2, 3):
+            assert [band for tile in split(height, 9, rows, 1, cut.BAND) for band in tile.bands()] == whole
+
+
 @pytest.mark.parametrize("layer", ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"])
 def test_the_halo_is_needed_and_enough(backbone, layer):
     wanted = terms(backbone, 16, 352, layers=(layer,))

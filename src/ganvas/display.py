@@ -131,7 +131,7 @@ class PaintingDisplay(Terminal):
                     parts = f" in {event.tiles} tiles" if event.tiles else ""
                     self.say(
                         f"{self.name}: {way} pixels, at most {sum(event.steps)} steps, "
-                        f"about {event.memory_bytes / 1e9:.1f} GB of memory{parts}"
+                        f"about {event.memory_bytes / 1e9:.2f} GB of memory{parts}"
                     )
                     if event.note:
                         self.say(f"note: {event.note}.")

@@ -16,7 +16,7 @@ from ganvas import gallery, photos
 from ganvas.errors import BadSetting
 from ganvas.film import Before
 from ganvas.photos import Photo
-from ganvas.style import colour, optimise
+from ganvas.style import allocator, colour, optimise
 from ganvas.style.config import StyleConfig
 from ganvas.style.events import Painted, Preview, StyleEvent
 from ganvas.style.network import backbone
@@ -88,6 +88,7 @@ class Stylization:
         if config.strength == 0:
             yield Painted(step=0, picture=photo.pixels, complete=True, reason="strength is 0", losses={}, seconds=0.0)
             return
+        allocator.ask_for_large_pages()
         network = backbone(config.backbone, padding=config.padding, pooling=config.pooling, precision=config.precision)
         content = as_tensor(photo.seen())
         sources = []
@@ -104,6 +105,7 @@ class Stylization:
         job = optimise.Job(config, content, sources, start, anchor)
         keep = None if self.out is None else self.out.with_name(f".{self.out.name}.unfinished")
         yield from optimise.paint(job, network, keep=keep, should_stop=lambda: self._stop)
+        allocator.keep_no_spare()
 
     def _source(self, style: Photo, weight: float, mask: Picture | None, content: Tensor) -> Source:
         picture = as_tensor(style.seen())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -39,8 +40,10 @@ def find() -> Path:
     return path
 
 
-def convolutions(path: Path | None = None) -> list[tuple[Tensor, Tensor]]:
+def convolutions(path: Path | None = None) -> Iterator[tuple[Tensor, Tensor]]:
     """Weight [O, I, 3, 3] and bias [O] of the 16 convolutions in order, float32; the first expects BGR, see MEANS_BGR.
+
+    Each is unpacked when its turn comes, so that all of them are never there twice.
 
     Args:
         path: the file; by default the one that is carried.
@@ -59,4 +62,4 @@ def convolutions(path: Path | None = None) -> list[tuple[Tensor, Tensor]]:
     # Torch's own old format: only these very bytes reach it, and only tensors can come out.
     stored = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     names = [f"block{block}_conv{n}" for block, count in enumerate(BLOCKS, 1) for n in range(1, count + 1)]
-    return [(stored[f"{n}_W_table"][stored[f"{n}_W_q"].long()], stored[f"{n}_b"]) for n in names]
+    return ((stored[f"{n}_W_table"][stored[f"{n}_W_q"].long()], stored[f"{n}_b"]) for n in names)

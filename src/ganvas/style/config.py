@@ -41,6 +41,12 @@ class WeightsConfig(Settings):
         pairs = (part.strip().partition("=") for part in value.split(","))
         return {name: share or 1.0 for name, _, share in pairs}
 
+    @property
+    def style_shares(self) -> dict[str, float]:
+        """Layers whose statistics count at all, and their shares, which add up to 1."""
+        counted = {name: share for name, share in self.style_layers.items() if share > 0}
+        return {name: share / sum(counted.values()) for name, share in counted.items()}
+
 
 class ScalesConfig(Settings):
     """Coarse to fine: a small painting first, then larger ones that start from it."""

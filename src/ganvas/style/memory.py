@@ -1,50 +1,31 @@
-"""How much memory painting will take, worked out before it begins, and into how many tiles that cuts a picture.
-
-Shapes: H height, W width of the painting in pixels.
-"""
+"""How much memory painting takes, worked out before it begins from what is alive at the moment when most is."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Sequence
+from collections.abc import Set
 from dataclasses import dataclass
 
 import psutil
+import torch
 
-from ganvas.errors import BadSetting, UserError
+from ganvas.errors import BadSetting
 from ganvas.style.config import StyleConfig
-from ganvas.style.losses import SAMPLE_LOSSES
-from ganvas.style.network import check_layers, deepest, reach
-from ganvas.style.tiles import Window, halo, split
+from ganvas.style.network import FIRST, LAYERS, channels, deepest, reach
+from ganvas.style.objective import DIRECTIONS
 
-# Measured in float32: what the process grows by for each pixel of a tile, by the block that the deepest layer lies in.
-# Up to the third block the way back through the first takes most, below it the way there. See docs/experiments.md.
-BYTES_PER_PIXEL = {1: 2000, 2: 2000, 3: 2000, 4: 2500, 5: 2600}
-PICTURE_BYTES = 280  # of pictures as large as the painting: photograph, best, average, gradient, what smoothness takes
-CONTENT_BYTES = {1: 256, 2: 128, 3: 64, 4: 32, 5: 8}  # features to keep of one layer, for each pixel
-STEP_BYTES = 24  # what L-BFGS remembers of a step, for each pixel
-LEAST_HISTORY = 5
+FLOAT_BYTES = 4
+PICTURE_BYTES = 3 * FLOAT_BYTES  # of one picture as large as the painting, for each of its pixels
+PICTURES = {"lbfgs": 5, "adam": 6}  # that are there all the time: painting, best, gradients, what the optimiser knows
+PASSING_PICTURES = 14  # more of them between two looks of the network: for smoothness, in the optimiser, for the file
+LIBRARIES_BYTES = 120_000_000  # that torch's kernels take at their first use, whatever the picture; measured
+SPARE_BYTES = 90_000_000  # of small blocks that are free and kept, and of pages that are not filled; measured
+LEAVING_BYTES = 120_000_000  # that libraries take while the process ends and the painting is gone; measured
+NEAREST_BYTES = 80_000_000  # of all that is compared for nearest neighbours, whatever the picture; measured
+SORTED_BYTES = 16  # of a number that is sorted: its value, its place, the value wanted there, and a copy on the way
+INDEX_BYTES = 8  # by which max-pooling knows where each of its numbers came from
 SHARE = 0.8  # of the memory that is free, where nothing else was asked for
-MOST_PARTS = 64  # tiles along a side
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How one scale is painted.
-
-    Attributes:
-        tiles: windows that are worked on one after the other; none for all of it at once.
-        history: steps that L-BFGS remembers.
-        memory_bytes: forecast of what the process takes at its peak.
-        work: pixels that the network sees in a step, counted as often as it sees them.
-    """
-
-    tiles: tuple[Window, ...]
-    history: int
-    memory_bytes: int
-    work: int
 
 
 def parse(text: str) -> int:
@@ -66,9 +47,9 @@ def words(memory_bytes: int) -> str:
     """Bytes for people.
 
     >>> words(1_536_000_000)
-    '1.5 GB'
+    '1.54 GB'
     """
-    return f"{memory_bytes / 1e9:.1f} GB"
+    return f"{memory_bytes / 1e9:.2f} GB"
 
 
 def budget(config: StyleConfig) -> int:
@@ -79,68 +60,85 @@ def budget(config: StyleConfig) -> int:
     return int(psutil.Process().memory_info().rss) + free
 
 
-def planned(config: StyleConfig, sizes: Sequence[tuple[int, int]], most: int) -> list[Plan]:
-    """How each scale is painted, within a number of bytes.
+@dataclass(frozen=True)
+class Needs:
+    """What painting takes in bytes.
+
+    Attributes:
+        fixed: whatever the size: the process as it is, and what it loads at the first step.
+        picture: for each pixel of the painting, all the time.
+        step: the same for each step that L-BFGS remembers.
+        passing: the same while the network rests.
+        tile: for each pixel of the tile that the network works on.
+    """
+
+    fixed: int
+    picture: float
+    step: int
+    passing: int
+    tile: float
+
+    def at_peak(self, pixels: int, history: int, tile: int) -> int:
+        """Bytes at most, for so many pixels of the painting, steps remembered and pixels of the largest tile."""
+        always = self.fixed + pixels * (self.picture + history * self.step)
+        working = SPARE_BYTES + max(pixels * self.passing, tile * self.tile)
+        return int(always + max(working, LEAVING_BYTES))
+
+
+def needs(config: StyleConfig, precision: torch.dtype, resident: int) -> Needs:
+    """What painting takes.
 
     Args:
         config: layers, loss and optimiser.
-        sizes: H and W of each scale.
-        most: bytes that the process may take.
-
-    Raises:
-        UserError: when a scale cannot be painted within them.
+        precision: inside the network.
+        resident: bytes that the process has already.
     """
-    resident = psutil.Process().memory_info().rss
-    return [_planned(config, height, width, most, resident) for height, width in sizes]
-
-
-def _planned(config: StyleConfig, height: int, width: int, most: int, resident: int) -> Plan:
-    layers = [*(name for name, share in config.weights.style_layers.items() if share > 0)]
-    layers += config.weights.content_layers
-    check_layers(layers)
-    per_pixel = BYTES_PER_PIXEL[_block(deepest(layers))]
-    fixed = resident + height * width * (
-        PICTURE_BYTES + sum(CONTENT_BYTES[_block(name)] for name in config.weights.content_layers)
+    style, content, method = config.weights.style_shares, config.weights.content_layers, config.optimiser.method
+    fixed, tile = resident + LIBRARIES_BYTES, most_alive({*style, *content}, precision.itemsize)
+    if config.loss == "nearest":
+        fixed += NEAREST_BYTES
+    if config.loss == "sorted":
+        tile += SORTED_BYTES * sum(numbers(name) for name in style)
+    if config.loss == "sliced":
+        tile += SORTED_BYTES * sum(DIRECTIONS / reach(name).stride ** 2 for name in style)
+    return Needs(
+        fixed=fixed,
+        picture=PICTURE_BYTES * PICTURES[method] + FLOAT_BYTES * sum(numbers(name) for name in content),
+        step=2 * PICTURE_BYTES if method == "lbfgs" else 0,
+        passing=PICTURE_BYTES * PASSING_PICTURES,
+        tile=tile,
     )
-    steps = config.optimiser.history if config.optimiser.method == "lbfgs" else 1
-    whole = fixed + height * width * (per_pixel + steps * STEP_BYTES)
-    if whole <= most:
-        return Plan((), steps, whole, height * width)
-    # Half of what is left for what L-BFGS remembers at most: fewer steps cost less than smaller tiles.
-    affordable = max(0, most - fixed) // 2 // (height * width * STEP_BYTES)
-    steps = min(steps, max(min(steps, LEAST_HISTORY), affordable))
-    fixed += height * width * steps * STEP_BYTES
-    reaching, stride = halo(layers), reach(deepest(layers)).stride
-    best: Plan | None = None
-    for rows in range(1, MOST_PARTS + 1):
-        for columns in range(1, MOST_PARTS + 1):
-            largest, work = _areas(height, width, rows, columns, stride, reaching)
-            taken = fixed + largest * per_pixel
-            if taken <= most and (best is None or work < best.work):
-                best = Plan(tuple(split(height, width, rows, columns, stride)), steps, taken, work)
-            if taken <= most:
-                break  # more columns are more work
-    if best is None or (config.loss in SAMPLE_LOSSES and len(best.tiles) > 1):
-        least = whole if config.loss in SAMPLE_LOSSES else fixed + (2 * reaching + stride) ** 2 * per_pixel
-        raise UserError(
-            f"painting {width} x {height} pixels takes about {words(least)}, more than the {words(most)} there are; "
-            f"try a smaller --size{', or --loss gram, which works in tiles' * (config.loss in SAMPLE_LOSSES)}."
-        )
-    return best
 
 
-def _areas(height: int, width: int, rows: int, columns: int, stride: int, reaching: int) -> tuple[int, int]:
-    """Pixels of the largest tile with its halo, and of all tiles."""
+def numbers(layer: str) -> float:
+    """Numbers that a layer holds for each pixel of the picture.
 
-    def lengths(side: int, parts: int) -> tuple[int, int]:
-        inner = math.ceil(side / (parts * stride)) * stride
-        count = math.ceil(side / inner)
-        longest = min(side, inner + reaching * min(2, count - 1))
-        return longest, min(side, inner + 2 * reaching) * count
-
-    (tall, down), (wide, across) = lengths(height, rows), lengths(width, columns)
-    return tall * wide, down * across
+    >>> numbers("relu1_1"), numbers("relu3_1")
+    (64.0, 16.0)
+    """
+    return channels(layer) / reach(layer).stride ** 2
 
 
-def _block(layer: str) -> int:
-    return int(layer.removeprefix("relu").split("_")[0])
+def most_alive(wanted: Set[str], inner_bytes: int) -> float:
+    """Bytes for each pixel when most is alive, of a way through the network and back.
+
+    On the way there every layer is kept, and of every max-pooling where its numbers came from. The way back frees them
+    from the deepest on, but at each layer takes the gradient that comes, the same rectified, and that of the layer
+    before. Layers that are wanted are kept to the end, in float32.
+
+    Args:
+        wanted: names of layers.
+        inner_bytes: of a number inside the network.
+    """
+    way = LAYERS[: LAYERS.index(deepest(wanted)) + 1]
+    kept, most = 0.0, 0.0
+    asked = FLOAT_BYTES * sum(numbers(name) for name in wanted)
+    for name, before in zip(way, (way[0], *way), strict=False):
+        if name in FIRST:
+            kept += INDEX_BYTES * numbers(before) / 4
+        kept += inner_bytes * numbers(name)
+        if name in wanted and inner_bytes == FLOAT_BYTES:
+            asked -= FLOAT_BYTES * numbers(name)  # they are the very numbers that are kept
+        came_from = channels(before) / reach(name).stride ** 2
+        most = max(most, kept + asked + inner_bytes * (2 * numbers(name) + came_from))
+    return most

@@ -30,6 +30,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 CARRIED, TORCHVISION = "vgg19", "torchvision:vgg19"
 LAYERS = tuple(f"relu{block}_{n}" for block, count in enumerate(vgg.BLOCKS, 1) for n in range(1, count + 1))
+CHANNELS = (64, 128, 256, 512, 512)  # of each block
 FIRST = frozenset(name for name in LAYERS if name.endswith("_1") and name != LAYERS[0])  # a pooling comes before
 AVERAGE_GAIN = 1.3  # keeps root mean squares at those of max-pooling, to 5 % or so
 RED_GREEN_BLUE = (0, 1, 2)
@@ -75,6 +76,15 @@ def reach(layer: str) -> Reach:
     return Reach(field, stride)
 
 
+def channels(layer: str) -> int:
+    """Channels of a layer.
+
+    >>> channels("relu3_1")
+    256
+    """
+    return CHANNELS[int(layer[len("relu")]) - 1]
+
+
 def deepest(layers: Iterable[str]) -> str:
     """The one of some layers that lies deepest."""
     return max(layers, key=LAYERS.index)
@@ -110,7 +120,7 @@ class Backbone(nn.Module):
     def __init__(
         self,
         name: str,
-        weights: Sequence[tuple[Tensor, Tensor]],
+        weights: Iterable[tuple[Tensor, Tensor]],
         entry: Entry,
         rms: Sequence[float],
         padding: Padding = "replicate",
@@ -133,6 +143,11 @@ class Backbone(nn.Module):
         self.mean = entry.mean
         self.eval().requires_grad_(False)
 
+    @property
+    def precision(self) -> torch.dtype:
+        """Of what is computed inside."""
+        return next(self.parameters()).dtype
+
     def features(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Features of pictures in some layers; nothing deeper than the deepest of them is computed.
 
@@ -151,7 +166,7 @@ class Backbone(nn.Module):
         check_shape(images, "N 3 H W", "images")
         found: dict[str, Tensor] = {}
         x = images - images.new_tensor(self.mean).view(1, 3, 1, 1)
-        x = x.to(next(self.parameters()).dtype, memory_format=torch.channels_last)
+        x = x.to(self.precision, memory_format=torch.channels_last)
         for name, convolution in zip(LAYERS, self.convolutions, strict=True):
             if len(found) == len(set(wanted)):
                 break
@@ -265,19 +280,17 @@ def _from_file(path: Path) -> tuple[list[tuple[Tensor, Tensor]], Entry]:
     return _picked(state, str(path)), ENTRIES[entry]
 
 
-def _picked(state: dict[str, Tensor], name: str) -> list[tuple[Tensor, Tensor]]:
+def _picked(state: dict[str, Tensor], source: str) -> list[tuple[Tensor, Tensor]]:
     """Weights and biases out of a dictionary with torchvision's names, checked to be VGG-19's."""
     picked, index, inputs = [], 0, 3
-    for block, count in enumerate(vgg.BLOCKS):
-        outputs = min(64 * 2**block, 512)
-        for _ in range(count):
-            weight, bias = state.get(f"features.{index}.weight"), state.get(f"features.{index}.bias")
-            if weight is None or bias is None or weight.shape != (outputs, inputs, 3, 3) or bias.shape != (outputs,):
-                raise UserError(
-                    f"{name} holds another network than torchvision's vgg19: features.{index} should be "
-                    f"[{outputs}, {inputs}, 3, 3] with its bias."
-                )
-            picked.append((weight.float(), bias.float()))
-            index, inputs = index + 2, outputs
-        index += 1
+    for name in LAYERS:
+        index, outputs = index + (name in FIRST), channels(name)  # a pooling has a number of its own
+        weight, bias = state.get(f"features.{index}.weight"), state.get(f"features.{index}.bias")
+        if weight is None or bias is None or weight.shape != (outputs, inputs, 3, 3) or bias.shape != (outputs,):
+            raise UserError(
+                f"{source} holds another network than torchvision's vgg19: features.{index} should be "
+                f"[{outputs}, {inputs}, 3, 3] with its bias."
+            )
+        picked.append((weight.float(), bias.float()))
+        index, inputs = index + 2, outputs
     return picked

@@ -88,9 +88,8 @@ class Objective:
     ):
         self.backbone, self.config, self.parts = backbone, config, parts
         self.height, self.width = content.shape[2:]
-        shares = {name: share for name, share in config.weights.style_layers.items() if share > 0}
-        check_layers([*shares, *config.weights.content_layers])
-        self.shares = {name: share / sum(shares.values()) for name, share in shares.items()}
+        self.shares = config.weights.style_shares
+        check_layers([*self.shares, *config.weights.content_layers])
         self.content_weight = content_weight(config)
         self.style_weight = config.weights.style * LOUDNESS[config.loss]
         size = (self.height, self.width)

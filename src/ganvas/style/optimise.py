@@ -15,19 +15,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganvas.errors import UserError
-from ganvas.style import memory
+from ganvas.style import allocator, memory
 from ganvas.style.config import StyleConfig
 from ganvas.style.events import Painted, Planned, Preview, Recovered, Stepped, StyleEvent
 from ganvas.style.network import Backbone
 from ganvas.style.objective import Anchor, Objective, Source, Value, resized, scaled
 from ganvas.style.optimisers import LBFGS
 from ganvas.style.painting import Painting, forget, load, save
+from ganvas.style.plan import planned
 
 EXPLODED = 10.0  # times the lowest loss of the scale
 MOST_FAILURES = 3
@@ -117,20 +119,21 @@ class _Run:
         self.work = [steps * height * width for steps, (height, width) in zip(self.steps, self.sizes)]
         self.began = self.last_preview = self.last_save = time.monotonic()
         self.note = ""
-        self.plans = memory.planned(self.config, self.sizes, memory.budget(self.config))
+        self.plans = planned(self.config, backbone.precision, self.sizes, memory.budget(self.config))
         self.painting = Painting.begin(self.config, self.start(*self.sizes[0]))
         if keep is not None and (found := load(keep, self.config, self.fingerprint())) is not None:
             self.painting, self.note = found, f"going on at step {found.step}"
         self.began_with = self.done()
         self.deadline = math.inf
 
-    def fingerprint(self) -> list[float]:
+    def fingerprint(self) -> list[int]:
         """Numbers that tell one job's pictures from another's."""
         pictures = [self.job.content, *(source.picture for source in self.job.sources)]
         pictures += [m for s in self.job.sources for m in (s.shown, s.where) if m is not None]
         pictures += [] if self.job.start is None else [self.job.start]
         pictures += [] if self.job.anchor is None else [self.job.anchor.picture]
-        return [float(value) for p in pictures for value in (*p.shape, p.double().mean(), p.double().square().mean())]
+        planes = (plane for picture in pictures for plane in picture[0])
+        return [number for plane in planes for number in (*plane.shape, crc32(plane.cpu().contiguous().numpy()))]
 
     def start(self, height: int, width: int) -> Tensor:
         """The picture to begin with at the first scale."""
@@ -141,7 +144,7 @@ class _Run:
 
     def planned(self) -> Planned:
         """The first event."""
-        layers = (*self.config.weights.style_layers, *self.config.weights.content_layers)
+        layers = (*self.config.weights.style_shares, *self.config.weights.content_layers)
         return Planned(
             step=self.painting.step, sizes=tuple(self.sizes), steps=self.steps, note=self.note,
             layers=tuple(dict.fromkeys(sorted(layers))), tiles=len(self.plans[-1].tiles),
@@ -151,6 +154,7 @@ class _Run:
     def enter_scale(self) -> None:
         """Bring everything to the scale's size, and give the scale its share of the time."""
         painting, (height, width) = self.painting, self.sizes[self.painting.scale]
+        allocator.keep_no_spare()
         content = resized(self.job.content, height, width)
         plan = self.plans[painting.scale]
         self.objective = Objective(self.backbone, self.config, content, self.job.sources, self.job.anchor, plan.tiles)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as tensor_bytes
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ganvas.errors import UserError
-from ganvas.images import write_bytes
+from ganvas.images import replacing
 from ganvas.style.config import StyleConfig
 from ganvas.style.objective import resized
 from ganvas.style.optimisers import LBFGS, Adam, Optimiser
@@ -103,7 +103,7 @@ class Painting:
         self.optimiser.resize(height, width)
 
 
-def save(path: Path, painting: Painting, config: StyleConfig, fingerprint: Sequence[float]) -> None:
+def save(path: Path, painting: Painting, config: StyleConfig, fingerprint: Sequence[int]) -> None:
     """Write the painting as it stands to one file, whole or not at all.
 
     Raises:
@@ -112,22 +112,20 @@ def save(path: Path, painting: Painting, config: StyleConfig, fingerprint: Seque
     tensors = {f"optimiser.{name}": tensor for name, tensor in painting.optimiser.tensors().items()}
     for name in ("picture", "average", "best"):
         if (tensor := getattr(painting, name)) is not None:
-            tensors[name] = tensor
+            tensors[name] = tensor.clone()  # one picture may be there under two names, but not in a file
     plain = ("averaged", "lowest", "scale", "scale_steps", "step", "failures", "recent", "losses")
     about = {
         "schema": SCHEMA, "config": config.model_dump(mode="json"), "fingerprint": list(fingerprint),
         "painting": {name: getattr(painting, name) for name in plain}, "optimiser": painting.optimiser.numbers(),
     }  # fmt: skip
-    data = tensor_bytes(
-        {name: tensor.contiguous().clone() for name, tensor in tensors.items()}, {"about": json.dumps(about)}
-    )
     try:
-        write_bytes(path, data)
-    except OSError as error:
-        raise UserError(f"{path}, to go on from after a kill, cannot be written: {error.strerror}.") from None
+        with replacing(path) as temporary:  # written as it lies in memory: L-BFGS remembers too much to copy it
+            save_file(tensors, temporary, {"about": json.dumps(about)})
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}, to go on from after a kill, cannot be written: {error}.") from None
 
 
-def load(path: Path, config: StyleConfig, fingerprint: Sequence[float]) -> Painting | None:
+def load(path: Path, config: StyleConfig, fingerprint: Sequence[int]) -> Painting | None:
     """The painting that a file holds; None where there is none, or it is one of other pictures or settings."""
     try:
         with safe_open(path, "pt") as file:

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ganvas.errors import BadSetting, check_shape
 from ganvas.style import tiles
-from ganvas.style.losses import Moments, Sums, mix, positions, sums
+from ganvas.style.losses import Moments, Sums, mix, positions
 from ganvas.style.network import Backbone, reach
 
 MOST_SAMPLES = 4096  # positions kept of a layer: nearest neighbours and sorted values need no more
@@ -87,16 +87,16 @@ def measure(
             raise BadSetting("the mask of a style is black everywhere; white marks what counts.")
     wanted = list(layers)
     height, width = picture.shape[2:]
-    parts = tiles.parts(height, width, wanted, most)
+    parts = tiles.strips(height, width, most)
     masks = {} if mask is None else {n: shrunk(mask, tiles.layer_size(height, width, n))[0, 0] for n in wanted}
     wanted = [name for name in wanted if mask is None or float(masks[name].sum()) >= LEAST_MASK]
     totals: dict[str, Sums] = {}
     samples: dict[str, list[Tensor]] = {name: [] for name in wanted}
     for tile, features in tiles.looked_at(backbone, picture, wanted, parts):
         for name, here in features.items():
-            small = None if mask is None else tile.cut(masks[name], reach(name).stride)
-            part = sums(here, small)
-            totals[name] = totals[name] + part if name in totals else part
+            stride = reach(name).stride
+            totals[name] = tiles.added_up(totals.get(name), here, tile, stride, masks.get(name))
+            small = None if mask is None else tile.cut(masks[name], stride)
             least = 0.0 if mask is None else min(0.5, float(masks[name].max()))
             samples[name].append(spread(here, small, max(1, MOST_SAMPLES // len(parts)), least))
     found = {name: LayerStatistics(totals[name].moments(), torch.cat(samples[name])) for name in wanted}

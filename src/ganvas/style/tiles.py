@@ -4,6 +4,10 @@ Means and second moments are sums over positions, so tiles can add theirs up. Ev
 gradient, to add up; then, the loss and its gradients with respect to the sums being known, with these fed back from
 the features. A tile is run with a halo of what its features see and are seen by, and only its inner part is kept.
 
+Many steps make a painting out of a rounding error, so sums are taken in the same bands of rows and added in the same
+order whatever the tiles. Tiles as wide as the picture then give its gradient bit for bit wherever convolutions round
+alike at every height; others give it up to rounding.
+
 Shapes: C channels of a layer, H height, W width of the picture, h, w of a layer. Pictures are float [1, 3, H, W].
 """
 
@@ -20,6 +24,7 @@ from ganvas.style.losses import Moments, Sums, positions, sums
 from ganvas.style.network import Backbone, deepest, reach
 
 Region = Mapping[str, Tensor] | None  # a mask [h, w] by layer; one that is missing has no moments. None: everything
+BAND = 64  # rows of pixels that are summed up together; a multiple of every layer's stride
 Found = list[dict[str, Moments]]  # of each region, by layer
 
 
@@ -73,6 +78,11 @@ class Window:
         top, left = outer.top, outer.left
         return Window(self.top - top, self.bottom - top, self.left - left, self.right - left)
 
+    def bands(self) -> list[Window]:
+        """The window in bands of rows."""
+        tops = edges(self.top, self.bottom, BAND, BAND)
+        return [Window(top, bottom, self.left, self.right) for top, bottom in pairwise(tops)]
+
     def cut(self, values: Tensor, stride: int = 1) -> Tensor:
         """That part of a layer [..., h, w] of the given stride; a view. Positions are rounded down, at least one."""
 
@@ -94,23 +104,25 @@ def halo(layers: Iterable[str]) -> int:
 
 
 def split(height: int, width: int, rows: int, columns: int, stride: int) -> list[Window]:
-    """A picture as rows times columns tiles, or fewer; each starts at a multiple of the deepest layer's stride."""
+    """A picture as rows times columns tiles, or fewer; each starts at a multiple of a stride."""
 
     def cuts(side: int, parts: int) -> list[int]:
-        step = -(-side // (parts * stride)) * stride
-        starts = [start for start in range(0, side, step) if start == 0 or side - start >= stride]
-        return [*starts, side]
+        return edges(0, side, -(-side // (parts * stride)) * stride, stride)
 
     tops, lefts = cuts(height, rows), cuts(width, columns)
     return [Window(top, bottom, left, right) for top, bottom in pairwise(tops) for left, right in pairwise(lefts)]
 
 
-def parts(height: int, width: int, layers: Iterable[str], most: int | None) -> list[Window]:
-    """A picture cut into tiles of about so many pixels; into one where none are given."""
-    if most is None or height * width <= most:
+def edges(start: int, end: int, step: int, least: int) -> list[int]:
+    """Where parts of a length begin, one step after the other, and the end; what is left over joins the last part."""
+    return [*(at for at in range(start, end, step) if at == start or end - at >= least), end]
+
+
+def strips(height: int, width: int, most: int | None) -> list[Window]:
+    """A picture cut into tiles as wide as itself, of about so many pixels; into one where none are given."""
+    if most is None:
         return [Window(0, height, 0, width)]
-    rows, columns = (-(-side // max(1, int(most**0.5))) for side in (height, width))
-    return split(height, width, rows, columns, reach(deepest(layers)).stride)
+    return split(height, width, max(1, height * width // max(most, BAND * width)), 1, BAND)
 
 
 def layer_size(height: int, width: int, layer: str) -> tuple[int, int]:
@@ -169,7 +181,7 @@ def value_and_gradient(
     reaching, content_value, gradient = halo(terms.every), picture.new_zeros(()), torch.empty_like(picture)
     slopes: list[dict[str, Slope]] | None = None
     if len(tiles) > 1:
-        style_value, slopes = _slopes(_added_up(backbone, picture, terms, tiles), terms)
+        style_value, slopes = _slopes(_all_added_up(backbone, picture, terms, tiles), terms)
     for tile in tiles:
         outer = tile.grown(reaching, frame)
         seen = outer.cut(picture).detach().clone().requires_grad_(True)
@@ -179,15 +191,16 @@ def value_and_gradient(
             _add(totals, features, terms, tile)
             style_value, slopes = _slopes(totals, terms)
         for name, target in terms.content.items():
-            content_value += _content_share(features[name].detach(), target, name, tile, outer) * terms.content_weight
+            for band in tile.bands():
+                content_value += _content_share(features[name].detach(), target, name, band, outer)
         _feed_back(features, slopes, terms, outer)
         assert seen.grad is not None
         tile.cut(gradient).copy_(tile.seen_from(outer).cut(seen.grad))
-    return style_value, content_value, gradient
+    return style_value, content_value * terms.content_weight, gradient
 
 
 @torch.no_grad()
-def _added_up(backbone: Backbone, picture: Tensor, terms: Terms, tiles: Sequence[Window]) -> list[dict[str, Sums]]:
+def _all_added_up(backbone: Backbone, picture: Tensor, terms: Terms, tiles: Sequence[Window]) -> list[dict[str, Sums]]:
     """Sums over all tiles, of each region by layer."""
     totals: list[dict[str, Sums]] = [{} for _ in terms.regions]
     for tile, found in looked_at(backbone, picture, terms.layers, tiles):
@@ -200,11 +213,26 @@ def _add(totals: list[dict[str, Sums]], inner: Mapping[str, Tensor], terms: Term
     """Add the sums of a tile, given the features of its inner part."""
     for region, total in zip(terms.regions, totals, strict=True):
         for name in terms.layers:
-            if region is not None and name not in region:
-                continue
-            mask = None if region is None else tile.cut(region[name], reach(name).stride)
-            part = sums(inner[name], mask)
-            total[name] = total[name] + part if name in total else part
+            if region is None or name in region:
+                mask = None if region is None else region[name]
+                total[name] = added_up(total.get(name), inner[name], tile, reach(name).stride, mask)
+
+
+def added_up(total: Sums | None, inner: Tensor, tile: Window, stride: int, mask: Tensor | None = None) -> Sums:
+    """Sums so far with those of a tile, band by band.
+
+    Args:
+        total: sums so far.
+        inner: features of the tile's inner part [1, C, h, w].
+        tile: where it is.
+        stride: of the layer.
+        mask: how much each position of the whole layer counts, [h', w']; all alike by default.
+    """
+    for band in tile.bands():
+        part = sums(band.seen_from(tile).cut(inner, stride), None if mask is None else band.cut(mask, stride))
+        total = part if total is None else total + part
+    assert total is not None
+    return total
 
 
 Slope = tuple[Tensor, Tensor]  # of the loss, with respect to the sum of features [C] and of their products [C, C]
@@ -269,8 +297,8 @@ def _joined(
     return gradient.view(1, *found.shape[2:], found.shape[1]).permute(0, 3, 1, 2)
 
 
-def _content_share(found: Tensor, target: Tensor, name: str, tile: Window, outer: Window) -> Tensor:
-    """What a tile's inner part adds to the mean squared error."""
+def _content_share(found: Tensor, target: Tensor, name: str, band: Window, outer: Window) -> Tensor:
+    """What a band of a tile adds to the mean squared error."""
     stride = reach(name).stride
-    here = tile.seen_from(outer).cut(found, stride)
-    return (here - tile.cut(target, stride)).square().sum() / target.numel()
+    here = band.seen_from(outer).cut(found, stride)
+    return (here - band.cut(target, stride)).square().sum() / target.numel()
