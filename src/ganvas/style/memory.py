@@ -23,6 +23,7 @@ from ganvas.style.tiles import Window, halo, split
 BYTES_PER_PIXEL = {1: 2000, 2: 2000, 3: 2000, 4: 2500, 5: 2600}
 PICTURE_BYTES = 280  # of pictures as large as the painting: photograph, best, average, gradient, what smoothness takes
 CONTENT_BYTES = {1: 256, 2: 128, 3: 64, 4: 32, 5: 8}  # features to keep of one layer, for each pixel
+KERNEL_BYTES = {1: 0, 2: 0, 3: 13 * 10**6, 4: 72 * 10**6, 5: 89 * 10**6}  # of `winograd.py`, made in the first step
 STEP_BYTES = 24  # what L-BFGS remembers of a step, for each pixel
 LEAST_HISTORY = 5
 SHARE = 0.8  # of the memory that is free, where nothing else was asked for
@@ -98,9 +99,12 @@ def _planned(config: StyleConfig, height: int, width: int, most: int, resident: 
     layers = [*(name for name, share in config.weights.style_layers.items() if share > 0)]
     layers += config.weights.content_layers
     check_layers(layers)
-    per_pixel = BYTES_PER_PIXEL[_block(deepest(layers))]
-    fixed = resident + height * width * (
-        PICTURE_BYTES + sum(CONTENT_BYTES[_block(name)] for name in config.weights.content_layers)
+    block = _block(deepest(layers))
+    per_pixel = BYTES_PER_PIXEL[block]
+    fixed = (
+        resident
+        + KERNEL_BYTES[block]
+        + height * width * (PICTURE_BYTES + sum(CONTENT_BYTES[_block(name)] for name in config.weights.content_layers))
     )
     steps = config.optimiser.history if config.optimiser.method == "lbfgs" else 1
     whole = fixed + height * width * (per_pixel + steps * STEP_BYTES)
