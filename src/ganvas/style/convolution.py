@@ -41,6 +41,7 @@ class _Function(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, layer: RectifiedConvolution) -> Tensor:
         padded = functional.pad(x, AROUND, "constant" if layer.padding_mode == "zeros" else layer.padding_mode)
         ctx.quick = winograd.pays(padded, layer.weight)
+        assert layer.bias is not None
         if ctx.quick:
             made = winograd.convolve(padded, layer.kernels).add_(layer.bias.view(-1, 1, 1)).relu_()
         else:
