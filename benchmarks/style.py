@@ -1,10 +1,12 @@
-"""Time to the classic objective that `pastiche` 1.6.0 reaches in 150 steps of L-BFGS, beside ganvas on the same pair.
+"""Time to the classic objective that `pastiche` 1.6.0 reaches in 150 steps, beside ganvas on the same pairs.
 
-    python benchmarks/style.py FOLDER --contents a.jpg b.jpg --styles c.jpg d.jpg --out results.jsonl
+    python benchmarks/style.py run FOLDER --contents a.jpg b.jpg --styles c.jpg d.jpg --out results.jsonl
+    python benchmarks/style.py table results.jsonl
 
-One pair a call, the first that is not in the file yet, one tool after the other; run it again for the next.
-The judge is pastiche's own objective in float32, at the pictures as they leave the optimiser; and once more at
-what a file of them would hold, cut off at black and white ("clipped").
+`run` works at most so many `--seconds`, then keeps where it stands: run it again until it says that all is done. What
+pastiche reached in a pair is kept in the file and never worked out twice, so that other `--scales` of ganvas cost only
+ganvas's time. The judge is pastiche's own objective in float32, at the pictures as they leave the optimiser; and once
+more at what a file of them would hold, cut off at black and white ("clipped").
 """
 
 from __future__ import annotations
@@ -12,8 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import statistics
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pastiche.pastiche import VGG_MEAN, PasticheArtist, load_image, save_image
@@ -25,40 +31,41 @@ from ganvas.style.network import LAYERS, PHOTOS_RMS, backbone
 from ganvas.style.objective import Source
 
 CHANNELS = {1: 64, 2: 128, 3: 256, 4: 512, 5: 512}
-SLACK = 0.99  # ours is judged once its own value, worked out in bfloat16, is so far below the target
+SLACK = 0.99  # ours is judged once its own value, if it is worked out in bfloat16, is so far below the target
+SCALES = "smallest=128,first_steps=30,steps=100"
+
+Line = dict[str, Any]
 
 
-def classic(precision: str, scales: dict[str, float]) -> StyleConfig:
-    """pastiche's objective in our terms: its layers are not divided by anything, its pixels are 0-255."""
-    rms = dict(zip(LAYERS, PHOTOS_RMS))
-    shares = {f"relu{b}_1": 10 / CHANNELS[b] ** 2 * rms[f"relu{b}_1"] ** 4 for b in CHANNELS}
-    weights = {"content": 0.01 * rms["relu4_2"] ** 2, "style": sum(shares.values()), "smoothness": 0.0, "range": 0.0}
-    config = StyleConfig(size=None, padding="zeros", precision=precision, strength=0.5)
-    return config.but(weights=weights | {"style_layers": shares}, scales=scales, optimiser={"history": 40})
+@dataclass(frozen=True)
+class Pair:
+    """A photograph and a painting, at a size."""
+
+    content: Path
+    style: Path
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.content.stem}, {self.style.stem}"
+
+    def artist(self, method: str) -> PasticheArtist:
+        """pastiche with its defaults."""
+        return PasticheArtist(str(self.content), [str(self.style)], size=self.size, optimizer=method)
+
+    def pictures(self) -> list[torch.Tensor]:
+        """Both pictures as pastiche reads them, in [0, 1]."""
+        content = to_unit(load_image(str(self.content), size=self.size))
+        return [content, to_unit(load_image(str(self.style), pixels=content.shape[2] * content.shape[3]))]
 
 
 class Clock:
-    """Wall and CPU seconds."""
+    """Wall and CPU seconds, on top of what earlier processes took."""
 
-    def __init__(self) -> None:
-        self.wall, self.cpu = time.perf_counter(), time.process_time()
+    def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
+        self.wall, self.cpu = time.perf_counter() - wall, time.process_time() - cpu
 
     def read(self) -> dict[str, float]:
         return {"wall": time.perf_counter() - self.wall, "cpu": time.process_time() - self.cpu}
-
-
-def run_pastiche(content: Path, style: Path, size: int, steps: int) -> tuple[PasticheArtist, dict]:
-    clock = Clock()
-    artist = PasticheArtist(str(content), [str(style)], size=size)
-    started = clock.read()
-    for _ in range(steps):
-        artist.draw()
-    done = clock.read()
-    with torch.no_grad():
-        reached = artist._calc_loss().item()
-    kept = to_unit(artist.pastiche)
-    clipped = judge(artist, kept.clamp(0, 1))  # which is then what its file would hold
-    return artist, {"start": started, "total": done, "loss": reached, "clipped": clipped}
 
 
 def to_unit(picture: torch.Tensor) -> torch.Tensor:
@@ -73,56 +80,166 @@ def judge(artist: PasticheArtist, picture: torch.Tensor) -> float:
         return artist._calc_loss().item()
 
 
-def run_ganvas(artist: PasticheArtist, pictures: list[torch.Tensor], config: StyleConfig, target: float) -> dict:
-    clock, values = Clock(), [math.inf]
+def judged(artist: PasticheArtist, picture: torch.Tensor) -> dict[str, float]:
+    """The objective of a picture as it is, and as a file would hold it."""
+    return {"loss": judge(artist, picture), "clipped": judge(artist, picture.clamp(0, 1))}
+
+
+def run_pastiche(pair: Pair, method: str, steps: int, kept: Path, seconds: float) -> Line | None:
+    """So many steps of pastiche; None when the seconds are over before, and all that is needed to go on is kept."""
+    end, clock = time.monotonic() + seconds, Clock()
+    artist = pair.artist(method)
+    started, done = clock.read(), 0
+    if kept.exists():
+        held = torch.load(kept, weights_only=True)
+        artist.pastiche.data.copy_(held["picture"])
+        artist.optimizer.load_state_dict(held["optimizer"])
+        started, done, clock = held["start"], held["done"], Clock(**held["clock"])
+    while done < steps:
+        if time.monotonic() > end:
+            state = {"picture": artist.pastiche.data, "optimizer": artist.optimizer.state_dict(), "start": started}
+            torch.save(state | {"done": done, "clock": clock.read()}, kept)
+            return None
+        artist.draw()
+        done += 1
+    total = clock.read()
+    save_image(artist.pastiche, kept.with_suffix(".png"))
+    kept.unlink(missing_ok=True)
+    return {"start": started, "total": total, **judged(artist, to_unit(artist.pastiche))}
+
+
+def classic(precision: str, scales: str) -> StyleConfig:
+    """pastiche's objective in our terms: its layers are not divided by anything, its pixels are 0-255."""
+    rms = dict(zip(LAYERS, PHOTOS_RMS))
+    shares = {f"relu{b}_1": 10 / CHANNELS[b] ** 2 * rms[f"relu{b}_1"] ** 4 for b in CHANNELS}
+    weights = {"content": 0.01 * rms["relu4_2"] ** 2, "style": sum(shares.values()), "smoothness": 0.0, "range": 0.0}
+    chosen = {name: float(value) for name, value in (part.split("=") for part in scales.split(","))}
+    config = StyleConfig(size=None, padding="zeros", precision=precision, strength=0.5)
+    return config.but(
+        weights=weights | {"style_layers": shares}, scales=chosen | {"tolerance": 0.0}, optimiser={"history": 40}
+    )
+
+
+def run_ganvas(pair: Pair, config: StyleConfig, target: float) -> Line:
+    """ganvas until its own value of the objective is at the target, or all steps are made."""
+    pictures, values, clock = pair.pictures(), [math.inf], Clock()
     network = backbone(padding="zeros", precision=config.precision)
+    narrow = next(network.parameters()).dtype != torch.float32
     started, size = clock.read(), tuple(pictures[0].shape[2:])
     job = optimise.Job(config, pictures[0], [Source(pictures[1])])
-    for event in optimise.paint(job, network, should_stop=lambda: values[-1] < target * SLACK):
+    enough = target * (SLACK if narrow else 1.0)
+    for event in optimise.paint(job, network, should_stop=lambda: values[-1] < enough):
         if isinstance(event, Stepped) and event.size == size:
             values.append(event.loss)
     assert isinstance(event, Painted)
-    done, picture = clock.read(), torch.from_numpy(event.picture).permute(2, 0, 1)[None]
-    return {"start": started, "total": done, "loss": judge(artist, picture),
-            "clipped": judge(artist, picture.clamp(0, 1)), "own": values[-1], "steps": event.step}  # fmt: skip
+    total, picture = clock.read(), torch.from_numpy(event.picture).permute(2, 0, 1)[None]
+    found = judged(pair.artist("lbfgs"), picture)
+    return {"start": started, "total": total, **found, "own": values[1::5], "steps": event.step}
+
+
+def run(asked: argparse.Namespace) -> None:
+    """What is not in the file yet, until the seconds are over."""
+    end = time.monotonic() + asked.seconds
+    asked.out.touch()
+    for pair in pairs(asked):
+        about = {"content": pair.content.name, "style": pair.style.name, "size": pair.size}
+        for method in asked.methods:
+            wanted = about | {"tool": "pastiche", "method": method, "steps": asked.steps}
+            if found(asked.out, wanted) is None:
+                kept = asked.out.with_name(f"{pair.content.stem}-{pair.style.stem}-{pair.size}-{method}.unfinished")
+                line = run_pastiche(pair, method, asked.steps, kept, end - time.monotonic())
+                if line is None:
+                    print(f"{pair}: pastiche's {method} is not done yet; run it again.")
+                    return
+                keep(asked.out, wanted | line)
+        best = min((found(asked.out, about | {"tool": "pastiche", "method": m}) for m in asked.methods), key=loss_of)
+        wanted = about | {"tool": "ganvas", "scales": asked.scales, "precision": asked.precision}
+        if found(asked.out, wanted) is None:
+            if time.monotonic() > end:
+                print(f"{pair}: ganvas is not done yet; run it again.")
+                return
+            assert best is not None
+            keep(asked.out, wanted | run_ganvas(pair, classic(asked.precision, asked.scales), best["loss"]))
+    print("all is done.")
+
+
+def pairs(asked: argparse.Namespace) -> Iterator[Pair]:
+    """Every photograph with every painting."""
+    for content in asked.contents:
+        for style in asked.styles:
+            yield Pair(asked.folder / content, asked.folder / style, asked.size)
+
+
+def loss_of(line: Line | None) -> float:
+    """The objective reached."""
+    return math.inf if line is None else float(line["loss"])
+
+
+def lines(path: Path) -> list[Line]:
+    """What is in the file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def found(path: Path, wanted: Line) -> Line | None:
+    """The last line that says so."""
+    fitting = [line for line in lines(path) if wanted.items() <= line.items()]
+    return fitting[-1] if fitting else None
+
+
+def keep(path: Path, line: Line) -> None:
+    """A line more."""
+    line["threads"] = torch.get_num_threads()
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    shown = {key: value for key, value in line.items() if key != "own"}
+    print(json.dumps(shown), flush=True)
+
+
+def table(asked: argparse.Namespace) -> None:
+    """Every pair's row, and the median of how many times less CPU ganvas took where it reached the target."""
+    ratios = []
+    tools = "pastiche: CPU-seconds, of them loading | objective | clipped | ganvas: CPU-seconds, of them loading"
+    print(f"| pair | {tools} | objective | clipped | ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for line in lines(asked.results):
+        if line["tool"] != "ganvas" or line["scales"] != asked.scales:
+            continue
+        about = {key: line[key] for key in ("content", "style", "size")}
+        theirs = [other for other in lines(asked.results) if (about | {"tool": "pastiche"}).items() <= other.items()]
+        best = min(theirs, key=loss_of)
+        reached = line["loss"] <= best["loss"]
+        ratio = best["total"]["cpu"] / line["total"]["cpu"]
+        ratios += [ratio] if reached else []
+        cells = [f"{Path(line['content']).stem}, {Path(line['style']).stem}"]
+        for tool in (best, line):
+            cells.append(f"{tool['total']['cpu']:.1f}, {tool['start']['cpu']:.1f}")
+            cells += [f"{tool['loss']:,.0f}", f"{tool['clipped']:,.0f}"]
+        print("|", " | ".join([*cells, f"{ratio:.2f}" if reached else "not reached"]), "|")
+    if ratios:
+        print(f"\nmedian of {len(ratios)} that were reached: {statistics.median(ratios):.2f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--contents", nargs="+", required=True)
-    parser.add_argument("--styles", nargs="+", required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--pictures", type=Path, help="folder for what pastiche painted")
+    commands = parser.add_subparsers(required=True)
+    one = commands.add_parser("run")
+    one.set_defaults(do=run)
+    one.add_argument("folder", type=Path)
+    one.add_argument("--contents", nargs="+", required=True)
+    one.add_argument("--styles", nargs="+", required=True)
+    one.add_argument("--out", type=Path, required=True, help="results; pastiche's pictures come beside them")
+    one.add_argument("--size", type=int, default=256)
+    one.add_argument("--steps", type=int, default=150, help="of pastiche")
+    one.add_argument("--methods", nargs="+", choices=("lbfgs", "adam"), default=["lbfgs"], help="of pastiche")
+    one.add_argument("--scales", default=SCALES, help="of ganvas")
+    one.add_argument("--precision", default="auto", help="of ganvas")
+    one.add_argument("--seconds", type=float, default=math.inf, help="of this call, about")
+    other = commands.add_parser("table")
+    other.set_defaults(do=table)
+    other.add_argument("results", type=Path)
+    other.add_argument("--scales", default=SCALES)
     asked = parser.parse_args()
-    lines = asked.out.read_text().splitlines() if asked.out.exists() else []
-    done = {(line["content"], line["style"]) for line in map(json.loads, lines)}
-    for content, style in ((c, s) for c in asked.contents for s in asked.styles if (c, s) not in done):
-        paths = asked.folder / content, asked.folder / style
-        artist, theirs = run_pastiche(*paths, asked.size, asked.steps)
-        if asked.pictures is not None:
-            asked.pictures.mkdir(parents=True, exist_ok=True)
-            save_image(artist.pastiche, asked.pictures / f"{paths[0].stem}-{paths[1].stem}.png")
-        config = classic(asked.precision, {"first_steps": 100, "steps": 50, "tolerance": 0.0})
-        pictures = [to_unit(load_image(str(paths[0]), size=asked.size))]
-        pictures.append(to_unit(load_image(str(paths[1]), pixels=pictures[0].shape[2] * pictures[0].shape[3])))
-        ours = run_ganvas(artist, pictures, config, theirs["loss"])
-        line = {
-            "content": content,
-            "style": style,
-            "size": asked.size,
-            "steps": asked.steps,
-            "threads": torch.get_num_threads(),
-            "pastiche": theirs,
-            "ganvas": ours,
-        }
-        with asked.out.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        print(json.dumps(line, indent=1))
-        return
+    asked.do(asked)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 from dataclasses import dataclass
+from itertools import pairwise
 
 import psutil
 import torch
 
 from ganvas.errors import BadSetting
+from ganvas.style import winograd
 from ganvas.style.config import StyleConfig
 from ganvas.style.network import FIRST, LAYERS, channels, deepest, reach
 from ganvas.style.objective import DIRECTIONS
@@ -95,6 +97,8 @@ def needs(config: StyleConfig, precision: torch.dtype, resident: int) -> Needs:
     """
     style, content, method = config.weights.style_shares, config.weights.content_layers, config.optimiser.method
     fixed, tile = resident + LIBRARIES_BYTES, most_alive({*style, *content}, precision.itemsize)
+    if precision == torch.float32:
+        fixed += kernel_bytes({*style, *content})
     if config.loss == "nearest":
         fixed += NEAREST_BYTES
     if config.loss == "sorted":
@@ -117,6 +121,17 @@ def numbers(layer: str) -> float:
     (64.0, 16.0)
     """
     return channels(layer) / reach(layer).stride ** 2
+
+
+def kernel_bytes(wanted: Set[str]) -> int:
+    """Bytes of the kernels that `winograd.py` makes at the first step, on the way to the layers that are wanted.
+
+    >>> kernel_bytes({"relu3_1"}), kernel_bytes({"relu3_2"})
+    (0, 4194304)
+    """
+    way = LAYERS[: LAYERS.index(deepest(wanted)) + 1]
+    pairs = [(channels(before), channels(after)) for before, after in pairwise(way)]
+    return sum(winograd.KERNELS * FLOAT_BYTES * a * b for a, b in pairs if min(a, b) >= winograd.LEAST_CHANNELS)
 
 
 def most_alive(wanted: Set[str], inner_bytes: int) -> float:
