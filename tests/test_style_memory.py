@@ -78,7 +78,8 @@ def test_a_process_takes_no_more_than_was_forecast_or_allowed(tmp_path):
         child = subprocess.Popen(
             [sys.executable, "-c", PAINT, json.dumps(settings | more)], cwd=tmp_path, stdout=subprocess.PIPE, text=True
         )
-        told = json.loads(child.stdout.read())
+        with child.stdout as said:
+            told = json.loads(said.read())
         _, status, used = os.wait4(child.pid, 0)
         assert status == 0
         return *told, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
