@@ -21,13 +21,15 @@ from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 sys.path.insert(0, str(Path(__file__).parent))
 import textures
 
 from ganvas import images
 from ganvas.style import network
-from ganvas.style.decoder import LEVELS, Decoder, packed
+from ganvas.style.decoder import LEVELS, STRIDE, Decoder, packed
+from ganvas.style.precision import half_is_faster
 
 PHOTOGRAPHS = {
     "scikit-image": "skimage/data: astronaut.png chelsea.png coffee.png rocket.jpg motorcycle_left.png "
@@ -40,7 +42,8 @@ ROUNDS = (  # seed and first texture of the pieces, steps, learning rate at the 
     (1, 0, 1600, 1.2e-3, 0.08),
     (3, 2000, 700, 7e-4, 0.04),
 )
-BATCH, SAVE_EVERY = 4, 50
+BATCH, WINDOW, SAVE_EVERY = 4, 11, 50  # pieces of a step, positions of the deepest level in each of them
+AVERAGE = 0.995  # decay of the running average of weights, which is what is carried
 
 
 def photographs() -> list[np.ndarray]:
@@ -85,15 +88,15 @@ def pieces(seed: int, count: int, side: int, made: list[np.ndarray], share: floa
 
 
 def half() -> torch.autocast:
-    """Half precision: twice as fast on processors that have it."""
-    return torch.autocast("cpu", torch.bfloat16)
+    """Half precision where it is faster; elsewhere it would take several times as long."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=half_is_faster())
 
 
 def look(backbone: network.Backbone, pictures: Tensor) -> list[Tensor]:
-    """Features of the four levels, shallow to deep."""
+    """Features of the four levels, shallow to deep, kept in half precision."""
     with half():
         found = backbone.features(pictures, LEVELS)
-    return [found[name] for name in LEVELS]
+    return [found[name].half() for name in LEVELS]
 
 
 class Data:
@@ -106,8 +109,17 @@ class Data:
             groups = [look(backbone, group) for group in self.pictures.split(8)]
         self.features = [torch.cat(level) for level in zip(*groups, strict=True)]
 
-    def __getitem__(self, rows: Tensor) -> tuple[Tensor, list[Tensor]]:
-        return self.pictures[rows], [level[rows].float() for level in self.features]
+    def draw(self, rng: np.random.Generator) -> tuple[Tensor, list[Tensor]]:
+        """A window of some pieces, and its features."""
+        rows = torch.from_numpy(rng.integers(0, PICTURES, BATCH))
+        top, left = rng.integers(0, SIDE // STRIDE - WINDOW + 1, 2)
+
+        def cut(level: Tensor) -> Tensor:
+            scale = level.shape[2] * STRIDE // SIDE  # positions to one of the deepest level
+            y, x, side = scale * top, scale * left, scale * WINDOW
+            return level[rows, :, y : y + side, x : x + side].float().contiguous(memory_format=torch.channels_last)
+
+        return cut(self.pictures), [cut(level) for level in self.features]
 
 
 def relative(found: Tensor, wanted: Tensor) -> Tensor:
@@ -117,13 +129,13 @@ def relative(found: Tensor, wanted: Tensor) -> Tensor:
 
 
 def restore(decoder: Decoder, data: Data, rng: np.random.Generator) -> Tensor:
-    """Each block against the network's own features; shallow blocks on a part of the picture, which is enough."""
-    picture, (f1, f2, f3, f4) = data[torch.from_numpy(rng.integers(0, PICTURES, BATCH))]
+    """Each block against the network's own features; shallow blocks on a part of the window, which is enough."""
+    picture, (f1, f2, f3, f4) = data.draw(rng)
 
     def either(true: Tensor, made: Tensor) -> Tensor:
         return torch.where(torch.from_numpy(rng.random((len(true), 1, 1, 1)) < 0.5), true, made.detach().float())
 
-    at = int(rng.integers(0, 15))
+    at = int(rng.integers(0, 2 * WINDOW - 16))
     middle, fine = slice(2 * at, 2 * at + 34), slice(4 * at + 12, 4 * at + 52)
     with half():
         made3 = decoder.blocks[0](f4)
@@ -131,7 +143,7 @@ def restore(decoder: Decoder, data: Data, rng: np.random.Generator) -> Tensor:
         true2, true1 = f2[:, :, middle, middle], f1[:, :, fine, fine]
         made1 = decoder.blocks[2](either(true2, made2)[:, :, 6:26, 6:26])
         made = decoder.picture(either(true1, made1))
-    parts = functional.mse_loss(made3.float(), f3) + relative(made2, true2) + relative(made1, true1)
+    parts = relative(made3, f3) + relative(made2, true2) + relative(made1, true1)
     return parts + 20 * relative(made, picture[:, :, fine, fine])
 
 
@@ -145,13 +157,15 @@ def main() -> None:
     backbone = network.backbone()
     decoder = Decoder().to(memory_format=torch.channels_last)
     with torch.no_grad():  # begin near grey
-        decoder.picture[2].conv.weight.mul_(0.1)
-        decoder.picture[2].conv.bias.fill_(0.45)
+        decoder.picture.conv.weight.mul_(0.1)
+        decoder.picture.conv.bias.fill_(0.45)
+    average = AveragedModel(decoder, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE))
     optimiser = torch.optim.Adam(decoder.parameters(), fused=True)
     kept, done = out / "state.pt", (0, 0)  # rounds finished, steps of the next
     if kept.exists():
         state = torch.load(kept, weights_only=True)
         decoder.load_state_dict(state["decoder"])
+        average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         done = tuple(state["done"])
     for number, (seed, first, steps, rate, last) in list(enumerate(ROUNDS))[done[0] :]:
@@ -163,11 +177,13 @@ def main() -> None:
             loss = restore(decoder, data, np.random.default_rng([seed, step]))
             loss.backward()
             optimiser.step()
+            average.update_parameters(decoder)
             if (step + 1) % SAVE_EVERY == 0:
                 print(f"round {number}, step {step + 1}: {float(loss.detach()):.3f}", time.strftime("%X"), flush=True)
                 at = [number, step + 1] if step + 1 < steps else [number + 1, 0]
-                torch.save({"decoder": decoder.state_dict(), "optimiser": optimiser.state_dict(), "done": at}, kept)
-    file = save(packed(decoder))
+                parts = {"decoder": decoder, "average": average, "optimiser": optimiser}
+                torch.save({name: part.state_dict() for name, part in parts.items()} | {"done": at}, kept)
+    file = save(packed(average.module))
     images.write_bytes(out / "decoder.safetensors", file)
     print(out / "decoder.safetensors", len(file), hashlib.sha256(file).hexdigest())
 

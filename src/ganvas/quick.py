@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from ganvas import photos, stylists
+from ganvas import photos
 from ganvas.errors import BadSetting
 from ganvas.painter import Picture, as_tensor, opened, opened_style
 from ganvas.photos import Photo
@@ -76,6 +76,8 @@ def learnt(run: str | Path, *, strength: float = 1.0) -> Brush:
         RunError: when there is no such run.
         BadSetting: for a strength outside 0 to 1.
     """
+    from ganvas import stylists  # what trains takes long to import, and is needed for this alone
+
     arbitrary.check_share("strength", strength)
     stylist = stylists.load(run)
     return lambda pixels: stylist.paint(pixels, strength)
