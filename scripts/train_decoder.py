@@ -14,6 +14,7 @@ import sys
 import time
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -38,11 +39,25 @@ PHOTOGRAPHS = {
     "matplotlib": "matplotlib/mpl-data/sample_data: grace_hopper.jpg",
 }
 PICTURES, SIDE = 480, 128  # pieces that the decoder learns to give back
-ROUNDS = (  # seed and first texture of the pieces, steps, learning rate at the start and share of it left at the end
-    (1, 0, 1600, 1.2e-3, 0.08),
-    (3, 2000, 700, 7e-4, 0.04),
+BATCH, SAVE_EVERY = 4, 50
+
+
+class Round(NamedTuple):
+    """A part of the training, with pieces of its own."""
+
+    seed: int
+    first_texture: int
+    window: int  # positions of the deepest level, in height and width, that a step sees of a piece
+    steps: int
+    rate: float  # of learning, at the start
+    last: float  # share of it that is left at the end
+
+
+ROUNDS = (
+    Round(1, 0, 11, 1600, 1.2e-3, 0.08),
+    Round(3, 2000, 11, 700, 7e-4, 0.04),
+    Round(5, 4000, 16, 1200, 1e-3, 0.02),
 )
-BATCH, WINDOW, SAVE_EVERY = 4, 11, 50  # pieces of a step, positions of the deepest level in each of them
 AVERAGE = 0.995  # decay of the running average of weights, which is what is carried
 
 
@@ -102,9 +117,10 @@ def look(backbone: network.Backbone, pictures: Tensor) -> list[Tensor]:
 class Data:
     """A pool of pieces with their features."""
 
-    def __init__(self, backbone: network.Backbone, seed: int, first: int):
-        made = [textures.make(number) for number in range(first, first + 120)]
-        self.pictures = pieces(seed, PICTURES, SIDE, made, 0.35)
+    def __init__(self, backbone: network.Backbone, part: Round):
+        self.window = part.window
+        made = [textures.make(number) for number in range(part.first_texture, part.first_texture + 120)]
+        self.pictures = pieces(part.seed, PICTURES, SIDE, made, 0.35)
         with torch.no_grad():
             groups = [look(backbone, group) for group in self.pictures.split(8)]
         self.features = [torch.cat(level) for level in zip(*groups, strict=True)]
@@ -112,11 +128,11 @@ class Data:
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, list[Tensor]]:
         """A window of some pieces, and its features."""
         rows = torch.from_numpy(rng.integers(0, PICTURES, BATCH))
-        top, left = rng.integers(0, SIDE // STRIDE - WINDOW + 1, 2)
+        top, left = rng.integers(0, SIDE // STRIDE - self.window + 1, 2)
 
         def cut(level: Tensor) -> Tensor:
             scale = level.shape[2] * STRIDE // SIDE  # positions to one of the deepest level
-            y, x, side = scale * top, scale * left, scale * WINDOW
+            y, x, side = scale * top, scale * left, scale * self.window
             return level[rows, :, y : y + side, x : x + side].float().contiguous(memory_format=torch.channels_last)
 
         return cut(self.pictures), [cut(level) for level in self.features]
@@ -135,7 +151,7 @@ def restore(decoder: Decoder, data: Data, rng: np.random.Generator) -> Tensor:
     def either(true: Tensor, made: Tensor) -> Tensor:
         return torch.where(torch.from_numpy(rng.random((len(true), 1, 1, 1)) < 0.5), true, made.detach().float())
 
-    at = int(rng.integers(0, 2 * WINDOW - 16))
+    at = int(rng.integers(0, 2 * data.window - 16))
     middle, fine = slice(2 * at, 2 * at + 34), slice(4 * at + 12, 4 * at + 52)
     with half():
         made3 = decoder.blocks[0](f4)
@@ -168,19 +184,19 @@ def main() -> None:
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         done = tuple(state["done"])
-    for number, (seed, first, steps, rate, last) in list(enumerate(ROUNDS))[done[0] :]:
-        data = Data(backbone, seed, first)
-        for step in range(done[1] if number == done[0] else 0, steps):
-            fall = 0.5 * (1 + float(np.cos(np.pi * step / steps)))
-            optimiser.param_groups[0]["lr"] = rate * min(1, (step + 1) / 30) * (last + (1 - last) * fall)
+    for number, part in list(enumerate(ROUNDS))[done[0] :]:
+        data = Data(backbone, part)
+        for step in range(done[1] if number == done[0] else 0, part.steps):
+            fall = 0.5 * (1 + float(np.cos(np.pi * step / part.steps)))
+            optimiser.param_groups[0]["lr"] = part.rate * min(1, (step + 1) / 30) * (part.last + (1 - part.last) * fall)
             optimiser.zero_grad()
-            loss = restore(decoder, data, np.random.default_rng([seed, step]))
+            loss = restore(decoder, data, np.random.default_rng([part.seed, step]))
             loss.backward()
             optimiser.step()
             average.update_parameters(decoder)
             if (step + 1) % SAVE_EVERY == 0:
                 print(f"round {number}, step {step + 1}: {float(loss.detach()):.3f}", time.strftime("%X"), flush=True)
-                at = [number, step + 1] if step + 1 < steps else [number + 1, 0]
+                at = [number, step + 1] if step + 1 < part.steps else [number + 1, 0]
                 parts = {"decoder": decoder, "average": average, "optimiser": optimiser}
                 torch.save({name: part.state_dict() for name, part in parts.items()} | {"done": at}, kept)
     file = save(packed(average.module))

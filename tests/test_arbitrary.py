@@ -54,7 +54,7 @@ def test_moved_features_have_the_moments_of_the_style():
     mix = torch.randn(8, 8, generator=rng)
     features = torch.einsum("nchw,cd->ndhw", torch.randn(1, 8, 20, 30, generator=rng), mix)
     target = moments(3 + torch.randn(1, 8, 25, 16, generator=rng).cumsum(1))
-    found = moments(arbitrary.transported(features, target))
+    found = moments(arbitrary.transport(moments(features), target)(features))
     torch.testing.assert_close(found.mean, target.mean, atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(found.covariance, target.covariance, atol=0.02, rtol=0.02)
 
@@ -131,3 +131,26 @@ def test_packing_keeps_the_weights():
     assert all(weight.dtype == torch.float16 for weight in kept.values())
     for name, weight in decoder.carried().state_dict().items():
         assert torch.equal(kept[name].float(), weight)
+
+
+@pytest.mark.parametrize("size", [(150, 210), (96, 333)])
+def test_tiles_are_the_whole(painter, monkeypatch, size):
+    picture, style = photograph(*size), painter.style([(1.0, photograph(64, 64, 1))])
+    fixed, transport = painter.style([(1.0, photograph(80, 80, 2))]), arbitrary.transport
+    by_size = {len(fixed[name].moments.mean): fixed[name].moments for name in decoder.LEVELS}
+    monkeypatch.setattr(arbitrary, "transport", lambda own, target: transport(by_size[len(own.mean)], target))
+    whole = painter.paint(picture, style)
+    monkeypatch.setattr(arbitrary, "WHOLE", 64 * 64)
+    torch.testing.assert_close(
+        painter.paint(picture, style), whole, atol=2e-4 if not painter.bfloat16 else 0.03, rtol=0
+    )
+
+
+def test_a_large_picture_looks_like_the_same_one_small(painter, monkeypatch):
+    picture = torch.nn.functional.interpolate(photograph(90, 120), scale_factor=2, mode="bicubic").clamp(0, 1)
+    style = painter.style([(1.0, photograph(128, 128, 1))])
+    whole = painter.paint(picture, style)
+    monkeypatch.setattr(arbitrary, "WHOLE", 120 * 160)
+    gap = float((painter.paint(picture, style) - whole).abs().mean())
+    print(gap, float((picture - whole).abs().mean()))
+    assert gap < 0.25 * float((picture - whole).abs().mean())

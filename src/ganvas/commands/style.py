@@ -148,6 +148,7 @@ class Style:
 
         slow = {
             "minutes": self.minutes,
+            "memory": self.memory,
             "seed": self.seed,
             "loss": self.loss,
             "start": self.start,

@@ -10,7 +10,8 @@ from both: the decoder itself passes through the levels, so the picture is encod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,13 +19,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganvas.errors import BadSetting, check_shape
-from ganvas.style import decoder, network, statistics
+from ganvas.style import decoder, network, statistics, tiles
 from ganvas.style.decoder import LEVELS, STRIDE
 from ganvas.style.losses import Moments, moments
 from ganvas.style.precision import half_is_faster
 
 RIDGE = 1e-3  # added to variances, which are near 1: what hardly varies must not be blown up
 DETAIL = 0.4
+WHOLE = 2**20  # pixels that are painted at once
+HALO = 64  # pixels around a tile: what its features see, 34 to each side, and what their decoder sees of them, 22
 KEPT = (0.0, 0.3, 1.0)  # shares of the photograph's own features at relu1_1, relu2_1, relu3_1 for a detail of 1
 
 
@@ -44,7 +47,7 @@ class Painter:
         """
         parts = []
         for weight, picture in pictures:
-            parts.append((weight, statistics.measure(self.backbone, whole_strides(picture), LEVELS)))
+            parts.append((weight, statistics.measure(self.backbone, whole_strides(picture), LEVELS, most=WHOLE)))
         return statistics.blend(parts)
 
     @torch.inference_mode()
@@ -52,6 +55,9 @@ class Painter:
         self, photograph: Tensor, style: statistics.Style, strength: float = 1.0, detail: float = DETAIL
     ) -> Tensor:
         """A photograph in a style.
+
+        One of more than WHOLE pixels is shrunk to as many, which says how its features are to be moved, and then
+        painted tile by tile; so memory does not grow with it. Source: Chen et al. 2022, arXiv 2103.11784.
 
         Args:
             photograph: [1, 3, H, W], any size.
@@ -70,17 +76,42 @@ class Painter:
         check_share("detail", detail)
         if strength == 0:
             return photograph
+        moves: dict[str, Move] = {}
+
+        def move(level: str, features: Tensor) -> Tensor:
+            if level not in moves:  # by the first picture that gets there, for all
+                moves[level] = transport(moments(features.float()), style[level].moments)
+            return moves[level](features)
+
+        height, width = photograph.shape[2:]
+        if height * width <= WHOLE:
+            return self._painted(photograph, move, strength, detail)
+        share = math.sqrt(WHOLE / (height * width))
+        small = (max(1, int(share * height)), max(1, int(share * width)))
+        self._painted(functional.interpolate(photograph, small, mode="bicubic", antialias=True), move, strength, detail)
+        painted, frame = torch.empty_like(photograph), tiles.frame_of(photograph)
+        for window in tiles.parts(height, width, LEVELS, WHOLE // 2):
+            seen = window.grown(HALO, frame)
+            part = self._painted(seen.cut(photograph), move, strength, detail)
+            window.cut(painted).copy_(window.seen_from(seen).cut(part))
+        return painted
+
+    def _painted(
+        self, photograph: Tensor, move: Callable[[str, Tensor], Tensor], strength: float, detail: float
+    ) -> Tensor:
+        """A picture painted at once: a level's name and features go to `move`, which gives them back moved."""
         height, width = photograph.shape[2:]
         with self.precision():
-            found = self.backbone.features(whole_strides(photograph), LEVELS)
-            own = [found[name] for name in LEVELS]
-            x = own[-1]
+            own = self.backbone.features(whole_strides(photograph), LEVELS)
+            x = own[LEVELS[-1]]
             for depth in reversed(range(len(LEVELS))):
+                level = LEVELS[depth]
+                kept = own.pop(level)  # not needed below, and large
                 if depth < len(LEVELS) - 1:
                     x = self.decoder.blocks[len(LEVELS) - 2 - depth](x)
-                    x = torch.lerp(x, own[depth].to(x.dtype), detail * KEPT[depth])
-                moved = transported(x, style[LEVELS[depth]].moments)
-                x = torch.lerp(own[depth].to(moved.dtype), moved, strength)
+                    x = torch.lerp(x, kept.to(x.dtype), detail * KEPT[depth])
+                moved = move(level, x)
+                x = moved if strength == 1 else torch.lerp(kept.to(moved.dtype), moved, strength)
             pixels = self.decoder.picture(x)
         painted: Tensor = pixels[:, :, :height, :width].float().clamp(0, 1)
         return painted
@@ -115,13 +146,25 @@ def whole_strides(picture: Tensor) -> Tensor:
     return functional.pad(picture, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
 
 
-def transported(features: Tensor, target: Moments) -> Tensor:
-    """Features [1, C, H, W] moved onto those of a style, as little as can be; float32."""
-    own = moments(features.float())
-    with torch.autocast("cpu", enabled=False):
-        rows = features.float().permute(0, 2, 3, 1)
-        moved = (rows - own.mean) @ transport_map(own.covariance, target.covariance) + target.mean
-    return moved.permute(0, 3, 1, 2)
+@dataclass(frozen=True)
+class Move:
+    """An affine map of features: f A + b for each position, with A [C, C] and b [C]."""
+
+    matrix: Tensor
+    shift: Tensor
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Features [1, C, H, W] moved; float32."""
+        rows = features.permute(0, 2, 3, 1)
+        with torch.autocast("cpu", enabled=False):
+            moved = torch.addmm(self.shift, rows.float().flatten(0, 2), self.matrix)
+        return moved.view(rows.shape).permute(0, 3, 1, 2)
+
+
+def transport(own: Moments, target: Moments) -> Move:
+    """What moves features of some moments so that they have those of a style, as little as can be."""
+    matrix = transport_map(own.covariance, target.covariance)
+    return Move(matrix, target.mean - own.mean @ matrix)
 
 
 def transport_map(source: Tensor, target: Tensor) -> Tensor:

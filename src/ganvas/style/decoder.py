@@ -19,7 +19,7 @@ from torch.nn import functional
 from ganvas.errors import UserError
 
 FILE = "decoder.safetensors"
-SHA256 = "ecdd795dbda0c6a80cd9e96750145b1d9924041ec3c164a3938cf4c326781e39"
+SHA256 = "ca22577f07af469d0643026c7e34fd6ea2dad91c07d54bcd6f4f0a9e7c75e11b"
 LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CHANNELS = (64, 128, 256, 512)  # of the levels
 STRIDE = 8  # pixels from one position of the deepest level to the next
