@@ -16,12 +16,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ganvas.metrics import efficientnet
-from ganvas.style import arbitrary, losses, network
+from ganvas.style import arbitrary, losses, network, scores
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYER = "relu4_2"
-STYLE_BLOCKS, CONTENT_BLOCK = (0, 2, 4, 7, 10), 10
 TILE = (320, 230)
 
 
@@ -53,20 +51,15 @@ class VGG:
 
 
 class EfficientNet:
-    """The same on another network; squared distances as shares of what they are measured from, in percent."""
+    """The distances of `ganvas style-score`."""
 
-    def __init__(self):
-        self.network = efficientnet.EfficientNet(efficientnet.read(), CONTENT_BLOCK + 1)
-
-    @torch.inference_mode()
     def look(self, picture):
-        found = list(self.network.maps(255 * picture))
-        return found[CONTENT_BLOCK], {block: losses.moments(found[block]).second for block in STYLE_BLOCKS}
+        seen = scores.look(picture)
+        return seen, seen.moments
 
     def distances(self, picture, content, style):
-        features, seen = self.look(picture)
-        grams = [float((seen[b] - style[b]).square().mean() / style[b].square().mean()) for b in STYLE_BLOCKS]
-        return float((features - content).square().mean() / content.var()), 100 * statistics.mean(grams)
+        seen = scores.look(picture)
+        return scores.content(seen, content), 100 * scores.gram(seen.moments, style)
 
 
 def seconds(work, times=5):
@@ -127,7 +120,7 @@ def main():
     for who, found in rows.items():
         (kept, manner_distance), (other_kept, other_distance) = np.mean(found, 0)
         print(f"{who:20} VGG: content {kept:.3f}, style {manner_distance:.2f}", end="")
-        print(f"; EfficientNet: content {other_kept:.3f}, style {other_distance:.1f}")
+        print(f"; EfficientNet: content {other_kept:.3f}, style {other_distance:.2f}")
     if asked.sheet:
         Image.fromarray(np.concatenate(tiles, 0)).save(asked.sheet)
 

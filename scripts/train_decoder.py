@@ -38,7 +38,7 @@ PHOTOGRAPHS = {
     "scikit-learn": "sklearn/datasets/images: china.jpg flower.jpg",
     "matplotlib": "matplotlib/mpl-data/sample_data: grace_hopper.jpg",
 }
-PICTURES, SIDE = 480, 128  # pieces that the decoder learns to give back
+PICTURES, SIDE, TEXTURES = 480, 128, 120  # pieces that the decoder learns to give back; textures among them
 BATCH, SAVE_EVERY = 4, 50
 
 
@@ -119,7 +119,7 @@ class Data:
 
     def __init__(self, backbone: network.Backbone, part: Round):
         self.window = part.window
-        made = [textures.make(number) for number in range(part.first_texture, part.first_texture + 120)]
+        made = [textures.make(number) for number in range(part.first_texture, part.first_texture + TEXTURES)]
         self.pictures = pieces(part.seed, PICTURES, SIDE, made, 0.35)
         with torch.no_grad():
             groups = [look(backbone, group) for group in self.pictures.split(8)]
@@ -163,11 +163,8 @@ def restore(decoder: Decoder, data: Data, rng: np.random.Generator) -> Tensor:
     return parts + 20 * relative(made, picture[:, :, fine, fine])
 
 
-def main() -> None:
-    """Every round, then the file and its SHA-256."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
-    out: Path = parser.parse_args().out
+def train(out: Path) -> Path:
+    """Every round, from where the folder says; the file of weights is written at the end."""
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     backbone = network.backbone()
@@ -199,9 +196,17 @@ def main() -> None:
                 at = [number, step + 1] if step + 1 < part.steps else [number + 1, 0]
                 parts = {"decoder": decoder, "average": average, "optimiser": optimiser}
                 torch.save({name: part.state_dict() for name, part in parts.items()} | {"done": at}, kept)
-    file = save(packed(average.module))
-    images.write_bytes(out / "decoder.safetensors", file)
-    print(out / "decoder.safetensors", len(file), hashlib.sha256(file).hexdigest())
+    images.write_bytes(out / "decoder.safetensors", save(packed(average.module)))
+    return out / "decoder.safetensors"
+
+
+def main() -> None:
+    """Train, and print the file's length and SHA-256."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    path = train(parser.parse_args().out)
+    data = path.read_bytes()
+    print(path, len(data), hashlib.sha256(data).hexdigest())
 
 
 if __name__ == "__main__":
