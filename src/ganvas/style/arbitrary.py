@@ -19,17 +19,24 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganvas.errors import BadSetting, check_shape
-from ganvas.style import decoder, network, statistics, tiles
+from ganvas.style import decoder, network, statistics, strokes, tiles
 from ganvas.style.decoder import LEVELS, STRIDE
 from ganvas.style.losses import Moments, moments
 from ganvas.style.precision import half_is_faster
 
 RIDGE = 1e-3  # added to variances, which are near 1: what hardly varies must not be blown up
-DETAIL = 0.4
+DETAIL = 1.0
 CELLS = 8  # along each side of a large picture
 WHOLE = 2**20  # pixels that are painted at once
 HALO = 64  # pixels around a tile: what its features see, 34 to each side, and what their decoder sees of them, 22
-KEPT = (0.0, 0.3, 1.0)  # shares of the photograph's own features at relu1_1, relu2_1, relu3_1 for a detail of 1
+
+
+@dataclass(frozen=True)
+class Manner:
+    """A style as this network paints in it: the moments of its features, and its strokes."""
+
+    style: statistics.Style
+    strokes: strokes.Strokes
 
 
 @dataclass(frozen=True)
@@ -40,21 +47,29 @@ class Painter:
     decoder: decoder.Decoder
     bfloat16: bool
 
-    def style(self, pictures: Sequence[tuple[float, Tensor]]) -> statistics.Style:
+    def style(self, pictures: Sequence[tuple[float, Tensor]]) -> Manner:
         """The style of one picture, or of several by weights.
 
         Args:
             pictures: (weight, picture [1, 3, H, W]).
         """
-        parts = []
-        for weight, picture in pictures:
-            parts.append((weight, statistics.measure(self.backbone, whole_strides(picture), LEVELS, most=WHOLE)))
-        return statistics.blend(parts)
+        parts = [(weight, self._looked_at(picture)) for weight, picture in pictures if weight > 0]
+        return Manner(
+            statistics.blend([(weight, part.style) for weight, part in parts]),
+            strokes.blend([(weight, part.strokes) for weight, part in parts]),
+        )
 
     @torch.inference_mode()
-    def paint(
-        self, photograph: Tensor, style: statistics.Style, strength: float = 1.0, detail: float = DETAIL
-    ) -> Tensor:
+    def _looked_at(self, picture: Tensor) -> Manner:
+        if picture.shape[2] * picture.shape[3] > WHOLE:
+            picture = spread(picture, WHOLE)
+        with self.precision():
+            features = self.backbone.features(whole_strides(picture), LEVELS)
+        style = statistics.of_features(self.backbone.name, features)
+        return Manner(style, strokes.cut(features[LEVELS[-1]], strokes.details(features)))
+
+    @torch.inference_mode()
+    def paint(self, photograph: Tensor, manner: Manner, strength: float = 1.0, detail: float = DETAIL) -> Tensor:
         """A photograph in a style.
 
         One of more than WHOLE pixels is painted tile by tile, in the memory of one. How features are to be moved is
@@ -63,9 +78,9 @@ class Painter:
 
         Args:
             photograph: [1, 3, H, W], any size.
-            style: as `style` measures it.
+            manner: as `style` finds it.
             strength: 0 gives the photograph back, 1 all of the style.
-            detail: how much of the photograph's own features is used on the way back, 0 to 1: more keeps finer things.
+            detail: how much of the photograph's own detail lies under the strokes, 0 to 1: more keeps finer things.
 
         Returns:
             [1, 3, H, W] in [0, 1].
@@ -82,39 +97,46 @@ class Painter:
 
         def move(level: str, features: Tensor) -> Tensor:
             if level not in moves:  # by the first picture that gets there, for all
-                moves[level] = transport(moments(features.float()), style[level].moments)
+                moves[level] = transport(moments(features.float()), manner.style[level].moments)
             return moves[level](features)
+
+        def painted(picture: Tensor, origin: tuple[int, int] = (0, 0)) -> Tensor:
+            return self._painted(picture, move, manner.strokes, origin, strength, detail)
 
         height, width = photograph.shape[2:]
         if height * width <= WHOLE:
-            return self._painted(photograph, move, strength, detail)
-        self._painted(spread(photograph, WHOLE), move, strength, detail)
-        painted, frame = torch.empty_like(photograph), tiles.frame_of(photograph)
+            return painted(photograph)
+        painted(spread(photograph, WHOLE))
+        whole, frame = torch.empty_like(photograph), tiles.frame_of(photograph)
         for window in tiles.parts(height, width, LEVELS, WHOLE // 2):
             seen = window.grown(HALO, frame)
-            part = self._painted(seen.cut(photograph), move, strength, detail)
-            window.cut(painted).copy_(window.seen_from(seen).cut(part))
-        return painted
+            part = painted(seen.cut(photograph), (seen.top // STRIDE, seen.left // STRIDE))
+            window.cut(whole).copy_(window.seen_from(seen).cut(part))
+        return whole
 
     def _painted(
-        self, photograph: Tensor, move: Callable[[str, Tensor], Tensor], strength: float, detail: float
-    ) -> Tensor:
+        self, photograph: Tensor, move: Callable[[str, Tensor], Tensor], laid: strokes.Strokes,
+        origin: tuple[int, int], strength: float, detail: float,
+    ) -> Tensor:  # fmt: skip
         """A picture painted at once: a level's name and features go to `move`, which gives them back moved."""
         height, width = photograph.shape[2:]
         with self.precision():
             own = self.backbone.features(whole_strides(photograph), LEVELS)
-            x = own[LEVELS[-1]]
-            for depth in reversed(range(len(LEVELS))):
-                level = LEVELS[depth]
+            fine = strokes.details(own)
+            x, chosen = own[LEVELS[-1]], None
+            for level, block in zip(reversed(LEVELS), (None, *self.decoder.blocks), strict=True):
                 kept = own.pop(level)  # not needed below, and large
-                if depth < len(LEVELS) - 1:
-                    x = self.decoder.blocks[len(LEVELS) - 2 - depth](x)
-                    x = torch.lerp(x, kept.to(x.dtype), detail * KEPT[depth])
+                if block is not None:
+                    x = block(x)
+                if level in fine:
+                    x = (x + detail * fine.pop(level) + laid.laid(level, chosen)).relu()
                 moved = move(level, x)
                 x = moved if strength == 1 else torch.lerp(kept.to(moved.dtype), moved, strength)
+                if chosen is None:
+                    chosen = laid.chosen(x, origin)
             pixels = self.decoder.picture(x)
-        painted: Tensor = pixels[:, :, :height, :width].float().clamp(0, 1)
-        return painted
+        picture: Tensor = pixels[:, :, :height, :width].float().clamp(0, 1)
+        return picture
 
     def precision(self) -> torch.autocast:
         """Half precision where it is faster."""
@@ -141,9 +163,9 @@ def check_share(name: str, value: float) -> None:
 
 
 def whole_strides(picture: Tensor) -> Tensor:
-    """The picture with its right and lower edge repeated up to a multiple of STRIDE."""
-    height, width = picture.shape[2:]
-    return functional.pad(picture, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+    """The picture with its right and lower edge repeated up to a multiple of STRIDE, two at least."""
+    more_down, more_right = (max(2 * STRIDE, side + -side % STRIDE) - side for side in picture.shape[2:])
+    return functional.pad(picture, (0, more_right, 0, more_down), mode="replicate")
 
 
 def spread(picture: Tensor, most: int) -> Tensor:
@@ -151,7 +173,7 @@ def spread(picture: Tensor, most: int) -> Tensor:
     share, parts = min(1.0, math.sqrt(most / (picture.shape[2] * picture.shape[3]))), []
     for rows in picture.tensor_split(CELLS, 2):
         for cell in rows.tensor_split(CELLS, 3):
-            height, width = (max(STRIDE, int(share * side / CELLS)) for side in picture.shape[2:])
+            height, width = (max(STRIDE, int(share * side / CELLS) // STRIDE * STRIDE) for side in picture.shape[2:])
             top, left = (cell.shape[2] - height) // 2, (cell.shape[3] - width) // 2
             parts.append(cell[:, :, top : top + height, left : left + width])
     return torch.cat(parts)
