@@ -20,12 +20,13 @@ from torch.nn import functional
 
 from ganvas.errors import BadSetting, check_shape
 from ganvas.style import decoder, network, statistics, strokes, tiles
+from ganvas.style.config import FastConfig
 from ganvas.style.decoder import LEVELS, STRIDE
 from ganvas.style.losses import Moments, moments
 from ganvas.style.precision import half_is_faster
 
 RIDGE = 1e-3  # added to variances, which are near 1: what hardly varies must not be blown up
-DETAIL = 1.0
+DETAIL = FastConfig().detail
 CELLS = 8  # along each side of a large picture
 WHOLE = 2**20  # pixels that are painted at once
 HALO = 64  # pixels around a tile: what its features see, 34 to each side, and what their decoder sees of them, 22
@@ -123,17 +124,18 @@ class Painter:
         with self.precision():
             own = self.backbone.features(whole_strides(photograph), LEVELS)
             fine = strokes.details(own)
-            x, chosen = own[LEVELS[-1]], None
-            for level, block in zip(reversed(LEVELS), (None, *self.decoder.blocks), strict=True):
-                kept = own.pop(level)  # not needed below, and large
-                if block is not None:
-                    x = block(x)
+
+            def mixed(level: str, features: Tensor) -> Tensor:
+                moved, kept = move(level, features), own.pop(level)  # not needed below, and large
+                return moved if strength == 1 else torch.lerp(kept.to(moved.dtype), moved, strength)
+
+            x = mixed(LEVELS[-1], own[LEVELS[-1]])
+            chosen = laid.chosen(x, origin)
+            for level, block in zip(LEVELS[-2::-1], self.decoder.blocks, strict=True):
+                x = block(x)
                 if level in fine:
                     x = (x + detail * fine.pop(level) + laid.laid(level, chosen)).relu()
-                moved = move(level, x)
-                x = moved if strength == 1 else torch.lerp(kept.to(moved.dtype), moved, strength)
-                if chosen is None:
-                    chosen = laid.chosen(x, origin)
+                x = mixed(level, x)
             pixels = self.decoder.picture(x)
         picture: Tensor = pixels[:, :, :height, :width].float().clamp(0, 1)
         return picture

@@ -50,15 +50,18 @@ class DoublingConv(Conv):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, inputs, H, W] to [N, outputs, 2H, 2W]."""
-        merged = self.conv.weight.new_tensor(MERGED)
-        kernels = torch.einsum("pas,qbt,oist->pqoiab", merged, merged, self.conv.weight).flatten(0, 2)
-        found = functional.conv2d(functional.pad(x, (1, 1, 1, 1), mode="replicate"), kernels, self.conv.bias.repeat(4))
-        rows = found.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1))  # [N, H + 1, W + 1, 2, 2, outputs]
-        (count, _, height, width), outputs = x.shape, rows.shape[-1]
+        weight, bias = self.conv.weight, self.conv.bias
+        assert bias is not None
+        (count, _, height, width), outputs = x.shape, len(weight)
+        merged = weight.new_tensor(MERGED)
+        kernels = torch.einsum("pas,qbt,oist->pqoiab", merged, merged, weight).flatten(0, 2)
+        found = functional.conv2d(functional.pad(x, (1, 1, 1, 1), mode="replicate"), kernels, bias.repeat(4))
+        rows = found.permute(0, 2, 3, 1).reshape(count, height + 1, width + 1, 2, 2, outputs)
         large = rows.new_empty(count, height, 2, width, 2, outputs)
         for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
             large[:, :, down, :, right] = rows[:, down : down + height, right : right + width, down, right]
-        return large.view(count, 2 * height, 2 * width, outputs).permute(0, 3, 1, 2)
+        doubled: Tensor = large.view(count, 2 * height, 2 * width, outputs).permute(0, 3, 1, 2)
+        return doubled
 
 
 class Upward(nn.Module):

@@ -99,7 +99,7 @@ def cut(features: Tensor, detail: Mapping[str, Tensor]) -> Strokes:
         squares = views[torch.unravel_index(kept, views.shape[:3])].permute(0, 2, 3, 1)  # [Q, 2 s, 2 s, C]
         fading = (torch.pi * (torch.arange(2 * side) + 0.5) / (2 * side)).sin()  # of overlapping ones, squares add to 1
         squares = squares * fading.view(1, -1, 1, 1) * fading.view(1, 1, -1, 1)
-        pieces[level] = squares.unflatten(2, (2, side)).unflatten(1, (2, side)).transpose(2, 3).contiguous()
+        pieces[level] = squares.view(len(kept), 2, side, 2, side, -1).transpose(2, 3).contiguous()
     return Strokes(keys[kept], mean, pieces)
 
 
