@@ -1,6 +1,6 @@
 """Trains the decoder of `ganvas style --fast`, on photographs of installed packages and textures made by code.
 
-python scripts/train_decoder.py --out FOLDER   (about 10 minutes of one idle core; run again to go on)
+python scripts/train_decoder.py --out FOLDER   (about 20 minutes of one idle core; run again to go on)
 
 Each block learns to undo its part of the network, on features of real pictures and, half of the time, on what the
 block before it made of them; so no gradient passes through the network itself. Nothing of any painter is in the data.
@@ -22,7 +22,6 @@ from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 sys.path.insert(0, str(Path(__file__).parent))
 import textures
@@ -58,7 +57,6 @@ ROUNDS = (
     Round(3, 2000, 11, 700, 7e-4, 0.04),
     Round(5, 4000, 16, 1200, 1e-3, 0.02),
 )
-AVERAGE = 0.995  # decay of the running average of weights, which is what is carried
 
 
 def photographs() -> list[np.ndarray]:
@@ -172,13 +170,11 @@ def train(out: Path) -> Path:
     with torch.no_grad():  # begin near grey
         decoder.picture.conv.weight.mul_(0.1)
         decoder.picture.conv.bias.fill_(0.45)
-    average = AveragedModel(decoder, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE))
     optimiser = torch.optim.Adam(decoder.parameters(), fused=True)
     kept, done = out / "state.pt", (0, 0)  # rounds finished, steps of the next
     if kept.exists():
         state = torch.load(kept, weights_only=True)
         decoder.load_state_dict(state["decoder"])
-        average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         done = tuple(state["done"])
     for number, part in list(enumerate(ROUNDS))[done[0] :]:
@@ -190,13 +186,11 @@ def train(out: Path) -> Path:
             loss = restore(decoder, data, np.random.default_rng([part.seed, step]))
             loss.backward()
             optimiser.step()
-            average.update_parameters(decoder)
             if (step + 1) % SAVE_EVERY == 0:
                 print(f"round {number}, step {step + 1}: {float(loss.detach()):.3f}", time.strftime("%X"), flush=True)
                 at = [number, step + 1] if step + 1 < part.steps else [number + 1, 0]
-                parts = {"decoder": decoder, "average": average, "optimiser": optimiser}
-                torch.save({name: part.state_dict() for name, part in parts.items()} | {"done": at}, kept)
-    images.write_bytes(out / "decoder.safetensors", save(packed(average.module)))
+                torch.save({"decoder": decoder.state_dict(), "optimiser": optimiser.state_dict(), "done": at}, kept)
+    images.write_bytes(out / "decoder.safetensors", save(packed(decoder)))
     return out / "decoder.safetensors"
 
 

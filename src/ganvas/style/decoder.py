@@ -19,7 +19,7 @@ from torch.nn import functional
 from ganvas.errors import UserError
 
 FILE = "decoder.safetensors"
-SHA256 = "ca22577f07af469d0643026c7e34fd6ea2dad91c07d54bcd6f4f0a9e7c75e11b"
+SHA256 = "caf7e892b7ae6a5dc45d47d52c8f32af29a478e79f31c556663431852387dd18"
 LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CHANNELS = (64, 128, 256, 512)  # of the levels
 STRIDE = 8  # pixels from one position of the deepest level to the next
