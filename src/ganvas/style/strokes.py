@@ -21,7 +21,7 @@ from ganvas.style.statistics import evenly
 
 DETAILED = ("relu3_1", "relu2_1")
 MOST_PIECES = 2048
-ASIDE = 0.05  # how far places look aside, in cosines: in flat areas one piece would be laid again and again
+ASIDE = 0.2  # how far places look aside, in cosines: in flat areas one piece would be laid again and again
 ASIDES = 61  # directions to look aside in; which one a place takes depends on where it is
 
 
