@@ -90,17 +90,19 @@ def cut(features: Tensor, detail: Mapping[str, Tensor]) -> Strokes:
         detail: as `details` gives it.
     """
     mean = features.float().mean((0, 2, 3))
-    keys = around(features.float(), mean).flatten(0, 2)
-    kept = evenly(torch.arange(len(keys)), MOST_PIECES)
+    keys = around(features.float(), mean)
+    _, height, width, _ = keys.shape
+    kept = evenly(torch.arange(keys[..., 0].numel()), MOST_PIECES)
+    where = (kept // (height * width), kept // width % height, kept % width)
     pieces = {}
     for level, values in detail.items():
         side = values.shape[2] // features.shape[2]
         views = values.float().permute(0, 2, 3, 1).unfold(1, 2 * side, side).unfold(2, 2 * side, side)
-        squares = views[torch.unravel_index(kept, views.shape[:3])].permute(0, 2, 3, 1)  # [Q, 2 s, 2 s, C]
+        squares = views[where].permute(0, 2, 3, 1)  # [Q, 2 s, 2 s, C]
         fading = (torch.pi * (torch.arange(2 * side) + 0.5) / (2 * side)).sin()  # of overlapping ones, squares add to 1
         squares = squares * fading.view(1, -1, 1, 1) * fading.view(1, 1, -1, 1)
         pieces[level] = squares.view(len(kept), 2, side, 2, side, -1).transpose(2, 3).contiguous()
-    return Strokes(keys[kept], mean, pieces)
+    return Strokes(keys[where], mean, pieces)
 
 
 def blend(parts: Sequence[tuple[float, Strokes]]) -> Strokes:
