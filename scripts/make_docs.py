@@ -10,7 +10,7 @@ from pathlib import Path
 from ganvas import models
 from ganvas.config import describe
 from ganvas.presets import PRESETS
-from ganvas.style.config import StyleConfig
+from ganvas.style.config import FastConfig, StyleConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "ganvas"
@@ -41,6 +41,7 @@ def settings() -> str:
         [f"`{name}`", takes, shown(default), text] for name, takes, default, text in describe() if name != "network"
     )
     painting = ([f"`{name}`", takes, shown(default), text] for name, takes, default, text in describe(StyleConfig))
+    fast = ([f"`{name}`", takes, shown(default), text] for name, takes, default, text in describe(FastConfig))
     presets = ([f"`{name}`", " ".join((make.__doc__ or "").split())] for name, make in PRESETS.items())
     return (
         f"# Settings\n\n{WRITTEN}\nOn the command line `--set NAME=VALUE`, in Python `settings={{NAME: VALUE}}`,\n"
@@ -50,6 +51,8 @@ def settings() -> str:
         + table(["setting", "takes", "default", "what it does"], rows)
         + "\n## Style transfer\n\nFor `ganvas style` and `ganvas.stylize`; see [style.md](style.md).\n\n"
         + table(["setting", "takes", "default", "what it does"], painting)
+        + "\nWith `--fast`, see [style-networks.md](style-networks.md):\n\n"
+        + table(["setting", "takes", "default", "what it does"], fast)
         + "\n## Presets\n\n"
         + table(["preset", "what for"], presets)
     )

@@ -8,7 +8,7 @@ import scipy.linalg
 import torch
 
 from ganvas.errors import BadSetting, BadShape, UserError
-from ganvas.style import arbitrary, decoder
+from ganvas.style import arbitrary, decoder, network
 from ganvas.style.losses import moments
 
 
@@ -54,7 +54,7 @@ def test_moved_features_have_the_moments_of_the_style():
     mix = torch.randn(8, 8, generator=rng)
     features = torch.einsum("nchw,cd->ndhw", torch.randn(1, 8, 20, 30, generator=rng), mix)
     target = moments(3 + torch.randn(1, 8, 25, 16, generator=rng).cumsum(1))
-    found = moments(arbitrary.transported(features, target))
+    found = moments(arbitrary.transport(moments(features), target)(features))
     torch.testing.assert_close(found.mean, target.mean, atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(found.covariance, target.covariance, atol=0.02, rtol=0.02)
 
@@ -98,9 +98,11 @@ def test_the_style_of_a_painting_is_nearer_to_the_style_than_the_photograph_was(
     picture, manner = photograph(96, 96), photograph(96, 96, 5).flip(1) * torch.tensor([1, 0.4, 0.2]).view(1, 3, 1, 1)
     style = painter.style([(1.0, manner)])
 
+    wanted = style.style
+
     def distance(image):
-        found = painter.style([(1.0, image)])
-        return sum(float((found[n].moments.second - style[n].moments.second).square().mean()) for n in decoder.LEVELS)
+        found = painter.style([(1.0, image)]).style
+        return sum(float((found[n].moments.second - wanted[n].moments.second).square().mean()) for n in decoder.LEVELS)
 
     assert distance(painter.paint(picture, style)) < 0.3 * distance(picture)
 
@@ -131,3 +133,47 @@ def test_packing_keeps_the_weights():
     assert all(weight.dtype == torch.float16 for weight in kept.values())
     for name, weight in decoder.carried().state_dict().items():
         assert torch.equal(kept[name].float(), weight)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 4)])
+def test_a_doubling_convolution_is_one_of_the_doubled_picture(size):
+    torch.manual_seed(0)
+    doubling = decoder.DoublingConv(6, 4).double()
+    x = torch.randn(2, 6, *size, dtype=torch.float64)
+    plain = decoder.Conv.forward(doubling, torch.nn.functional.interpolate(x, scale_factor=2.0))
+    torch.testing.assert_close(doubling(x), plain, atol=1e-12, rtol=0)
+    small = x[:1, :, :2, :2].clone().requires_grad_()
+    assert torch.autograd.gradcheck(doubling, small)
+
+
+@pytest.mark.parametrize("size", [(150, 210), (96, 333)])
+def test_tiles_are_the_whole(painter, monkeypatch, size):
+    picture, style = photograph(*size), painter.style([(1.0, photograph(64, 64, 1))])
+    fixed, transport = painter.style([(1.0, photograph(80, 80, 2))]).style, arbitrary.transport
+    by_size = {len(fixed[name].moments.mean): fixed[name].moments for name in decoder.LEVELS}
+    monkeypatch.setattr(arbitrary, "transport", lambda own, target: transport(by_size[len(own.mean)], target))
+    whole = painter.paint(picture, style)
+    monkeypatch.setattr(arbitrary, "WHOLE", 64 * 64)
+    torch.testing.assert_close(
+        painter.paint(picture, style), whole, atol=2e-4 if not painter.bfloat16 else 0.03, rtol=0
+    )
+
+
+def test_parts_are_spread_over_the_picture():
+    down, across = torch.meshgrid(torch.arange(240.0), torch.arange(320.0), indexing="ij")
+    picture = torch.stack([down, across, 0 * down])[None]
+    parts = arbitrary.spread(picture, 240 * 320 // 4)
+    assert parts.shape == (arbitrary.CELLS**2, 3, 8, 16)
+    assert parts[:, 0].unique().numel() == 8 * arbitrary.CELLS  # none overlap
+    torch.testing.assert_close(parts.mean((0, 2, 3)), picture.mean((0, 2, 3)), atol=0.6, rtol=0)
+    assert arbitrary.spread(picture, 10**9).shape == (arbitrary.CELLS**2, 3, 24, 40)
+
+
+def test_parts_have_the_moments_of_the_whole(painter):
+    picture = network.pink_noise(512)
+    whole, parts = (
+        moments(painter.backbone.features(seen, ["relu2_1"])["relu2_1"])
+        for seen in (picture, arbitrary.spread(picture, 512 * 512 // 4))
+    )
+    assert float((parts.mean - whole.mean).norm() / whole.mean.norm()) < 0.03
+    assert float((parts.covariance - whole.covariance).norm() / whole.covariance.norm()) < 0.1

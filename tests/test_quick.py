@@ -85,10 +85,22 @@ def test_the_command_paints_several_photographs_with_a_run(photograph, run, tmp_
     assert sorted(path.name for path in folder.iterdir()) == ["other.png", "photo.png"]
 
 
+def test_the_command_takes_less_detail(photograph, tmp_path):
+    for name, settings in (("all", []), ("little", ["--set", "detail=0.1"])):
+        line = ["style", str(photograph), style_picture(), "--fast", "--size", "32", *settings]
+        assert main([*line, "--out", str(tmp_path / f"{name}.png")]) == 0
+    one, other = (photos.read(tmp_path / f"{name}.png").pixels for name in ("all", "little"))
+    assert float(np.abs(one - other).mean()) > 0.005
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--fast", "--loss", "gram", "--seed", "3"], r"--seed, --loss cannot be used with --fast"),
     (["--with", "nowhere"], r"nowhere holds no run"),
     (["--with", "nowhere", "--weight", "2"], r"--weight cannot be used with --with"),
+    (["--fast", "--memory", "2GB"], r"--memory cannot be used with --fast"),
+    (["--with", "nowhere", "--set", "detail=0"], r"--set cannot be used with --with"),
+    (["--fast", "--set", "detail=2"], r"detail takes number at least 0 and at most 1"),
+    (["--fast", "--set", "details=0"], r"no setting is called 'details'; did you mean 'detail'"),
     (["--fast", "--strength", "2"], r"strength is 2, but must be from 0 to 1"),
     (["--fast", "--size", "large"], r"size takes whole number at least 1 \(pixels\), or none; got 'large'"),
     (["--fast", "--colour", "matched"], r"in one pass, colours are style or luminance; got 'matched'"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from ganvas import photos, stylists
+from ganvas import photos
 from ganvas.errors import BadSetting
 from ganvas.painter import Picture, as_tensor, opened, opened_style
 from ganvas.photos import Photo
@@ -28,6 +28,7 @@ def any_style(
     *,
     strength: float = 1.0,
     style_scale: float = 1.0,
+    detail: float = arbitrary.DETAIL,
     size: int | None = SIZE,
 ) -> Brush:
     """A brush for the style of one picture, or of several mixed.
@@ -37,6 +38,7 @@ def any_style(
         style_weights: beside each other; all alike by default.
         strength: 0 is the photograph itself, 1 all of the style.
         style_scale: size of the strokes: 1 sees the style as large as the photograph, 0.5 half as large.
+        detail: how much of the photograph's own detail lies under the strokes, 0 to 1.
         size: longest side of the photographs; None for their own.
 
     Raises:
@@ -48,6 +50,7 @@ def any_style(
     if min(weights) < 0 or not max(weights) > 0:
         raise BadSetting(f"style weights are at least 0 and not all 0; got {', '.join(f'{w:g}' for w in weights)}.")
     arbitrary.check_share("strength", strength)
+    arbitrary.check_share("detail", detail)
     if strength == 0:
         return lambda pixels: pixels
     networks = arbitrary.painter()
@@ -55,7 +58,7 @@ def any_style(
     manner = networks.style(list(zip(weights, pictures, strict=True)))
 
     def brush(pixels: np.ndarray) -> np.ndarray:
-        return optimise.as_array(networks.paint(as_tensor(pixels), manner, strength))
+        return optimise.as_array(networks.paint(as_tensor(pixels), manner, strength, detail))
 
     return brush
 
@@ -76,6 +79,8 @@ def learnt(run: str | Path, *, strength: float = 1.0) -> Brush:
         RunError: when there is no such run.
         BadSetting: for a strength outside 0 to 1.
     """
+    from ganvas import stylists  # what trains takes long to import, and is needed for this alone
+
     arbitrary.check_share("strength", strength)
     stylist = stylists.load(run)
     return lambda pixels: stylist.paint(pixels, strength)

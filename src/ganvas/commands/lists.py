@@ -81,9 +81,10 @@ class ListSettings:
     def __call__(self) -> int:
         """Print a table."""
         from ganvas.config import RunConfig, describe
-        from ganvas.style.config import StyleConfig
+        from ganvas.style.config import FastConfig, StyleConfig
 
-        for title, settings in (("training", RunConfig), ("style transfer", StyleConfig)):
+        groups = (("training", RunConfig), ("style transfer", StyleConfig), ("style transfer --fast", FastConfig))
+        for title, settings in groups:
             rows = [
                 [name, takes, "" if default is None else str(default), text]
                 for name, takes, default, text in describe(settings)

@@ -145,15 +145,19 @@ class Style:
     def brush(self) -> tuple[Brush, int | None]:
         """The network that paints, and the longest side of its paintings."""
         from ganvas import quick
+        from ganvas.config import changed, parse_assignments
+        from ganvas.style.config import FastConfig
 
-        slow = {
+        slow: dict[str, Any] = {
             "minutes": self.minutes,
+            "memory": self.memory,
             "seed": self.seed,
             "loss": self.loss,
             "start": self.start,
             "mask": self.mask,
-            "set": self.set,
-        } | ({} if self.with_ is None else {"fast": self.fast, "style-scale": self.style_scale, "weight": self.weight})
+        }
+        if self.with_ is not None:
+            slow |= {"fast": self.fast, "style-scale": self.style_scale, "weight": self.weight, "set": self.set}
         given = [f"--{name}" for name, value in slow.items() if value not in (None, False, [])]
         if given:
             raise BadSetting(f"{', '.join(given)} cannot be used with --{'fast' if self.with_ is None else 'with'}.")
@@ -161,11 +165,12 @@ class Style:
         size = None if self.size == "none" else whole("size", self.size or str(quick.SIZE))
         if self.with_ is not None:
             return quick.learnt(self.with_, strength=strength), size
-        scale = 1.0 if self.style_scale is None else self.style_scale
-        return (
-            quick.any_style(self.styles, self.weight or None, strength=strength, style_scale=scale, size=size),
-            size,
-        )
+        brush = quick.any_style(
+            self.styles, self.weight or None, strength=strength, size=size,
+            style_scale=1.0 if self.style_scale is None else self.style_scale,
+            detail=changed(FastConfig(), parse_assignments(self.set)).detail,
+        )  # fmt: skip
+        return brush, size
 
     def in_one_pass(self) -> int:
         """Paint by a trained network."""

@@ -10,7 +10,8 @@ from both: the decoder itself passes through the levels, so the picture is encod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,14 +19,25 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganvas.errors import BadSetting, check_shape
-from ganvas.style import decoder, network, statistics
+from ganvas.style import decoder, network, statistics, strokes, tiles
+from ganvas.style.config import FastConfig
 from ganvas.style.decoder import LEVELS, STRIDE
 from ganvas.style.losses import Moments, moments
 from ganvas.style.precision import half_is_faster
 
 RIDGE = 1e-3  # added to variances, which are near 1: what hardly varies must not be blown up
-DETAIL = 0.4
-KEPT = (0.0, 0.3, 1.0)  # shares of the photograph's own features at relu1_1, relu2_1, relu3_1 for a detail of 1
+DETAIL = FastConfig().detail
+CELLS = 8  # along each side of a large picture
+WHOLE = 2**20  # pixels that are painted at once
+HALO = 64  # pixels around a tile: what its features see, 34 to each side, and what their decoder sees of them, 22
+
+
+@dataclass(frozen=True)
+class Manner:
+    """A style as this network paints in it: the moments of its features, and its strokes."""
+
+    style: statistics.Style
+    strokes: strokes.Strokes
 
 
 @dataclass(frozen=True)
@@ -36,28 +48,40 @@ class Painter:
     decoder: decoder.Decoder
     bfloat16: bool
 
-    def style(self, pictures: Sequence[tuple[float, Tensor]]) -> statistics.Style:
+    def style(self, pictures: Sequence[tuple[float, Tensor]]) -> Manner:
         """The style of one picture, or of several by weights.
 
         Args:
             pictures: (weight, picture [1, 3, H, W]).
         """
-        parts = []
-        for weight, picture in pictures:
-            parts.append((weight, statistics.measure(self.backbone, whole_strides(picture), LEVELS)))
-        return statistics.blend(parts)
+        parts = [(weight, self._looked_at(picture)) for weight, picture in pictures if weight > 0]
+        return Manner(
+            statistics.blend([(weight, part.style) for weight, part in parts]),
+            strokes.blend([(weight, part.strokes) for weight, part in parts]),
+        )
 
     @torch.inference_mode()
-    def paint(
-        self, photograph: Tensor, style: statistics.Style, strength: float = 1.0, detail: float = DETAIL
-    ) -> Tensor:
+    def _looked_at(self, picture: Tensor) -> Manner:
+        if picture.shape[2] * picture.shape[3] > WHOLE:
+            picture = spread(picture, WHOLE)
+        with self.precision():
+            features = self.backbone.features(whole_strides(picture), LEVELS)
+        style = statistics.of_features(self.backbone.name, features)
+        return Manner(style, strokes.cut(features[LEVELS[-1]], strokes.details(features)))
+
+    @torch.inference_mode()
+    def paint(self, photograph: Tensor, manner: Manner, strength: float = 1.0, detail: float = DETAIL) -> Tensor:
         """A photograph in a style.
+
+        One of more than WHOLE pixels is painted tile by tile, in the memory of one. How features are to be moved is
+        found beforehand, from parts spread over it, so that tiles fit together. Source: Chen et al. 2022, arXiv
+        2103.11784. Differs from the paper: parts in full size, as in a shrunk picture features vary too much.
 
         Args:
             photograph: [1, 3, H, W], any size.
-            style: as `style` measures it.
+            manner: as `style` finds it.
             strength: 0 gives the photograph back, 1 all of the style.
-            detail: how much of the photograph's own features is used on the way back, 0 to 1: more keeps finer things.
+            detail: how much of the photograph's own detail lies under the strokes, 0 to 1: more keeps finer things.
 
         Returns:
             [1, 3, H, W] in [0, 1].
@@ -70,20 +94,52 @@ class Painter:
         check_share("detail", detail)
         if strength == 0:
             return photograph
+        moves: dict[str, Move] = {}
+
+        def move(level: str, features: Tensor) -> Tensor:
+            if level not in moves:  # by the first picture that gets there, for all
+                moves[level] = transport(moments(features.float()), manner.style[level].moments)
+            return moves[level](features)
+
+        def painted(picture: Tensor, origin: tuple[int, int] = (0, 0)) -> Tensor:
+            return self._painted(picture, move, manner.strokes, origin, strength, detail)
+
+        height, width = photograph.shape[2:]
+        if height * width <= WHOLE:
+            return painted(photograph)
+        painted(spread(photograph, WHOLE))
+        whole, frame = torch.empty_like(photograph), tiles.frame_of(photograph)
+        side = math.isqrt(WHOLE // 2)
+        for window in tiles.split(height, width, -(-height // side), -(-width // side), STRIDE):
+            seen = window.grown(HALO, frame)
+            part = painted(seen.cut(photograph), (seen.top // STRIDE, seen.left // STRIDE))
+            window.cut(whole).copy_(window.seen_from(seen).cut(part))
+        return whole
+
+    def _painted(
+        self, photograph: Tensor, move: Callable[[str, Tensor], Tensor], laid: strokes.Strokes,
+        origin: tuple[int, int], strength: float, detail: float,
+    ) -> Tensor:  # fmt: skip
+        """A picture painted at once: a level's name and features go to `move`, which gives them back moved."""
         height, width = photograph.shape[2:]
         with self.precision():
-            found = self.backbone.features(whole_strides(photograph), LEVELS)
-            own = [found[name] for name in LEVELS]
-            x = own[-1]
-            for depth in reversed(range(len(LEVELS))):
-                if depth < len(LEVELS) - 1:
-                    x = self.decoder.blocks[len(LEVELS) - 2 - depth](x)
-                    x = torch.lerp(x, own[depth].to(x.dtype), detail * KEPT[depth])
-                moved = transported(x, style[LEVELS[depth]].moments)
-                x = torch.lerp(own[depth].to(moved.dtype), moved, strength)
+            own = self.backbone.features(whole_strides(photograph), LEVELS)
+            fine = strokes.details(own)
+
+            def mixed(level: str, features: Tensor) -> Tensor:
+                moved, kept = move(level, features), own.pop(level)  # not needed below, and large
+                return moved if strength == 1 else torch.lerp(kept.to(moved.dtype), moved, strength)
+
+            x = mixed(LEVELS[-1], own[LEVELS[-1]])
+            chosen = laid.chosen(x, origin)
+            for level, block in zip(LEVELS[-2::-1], self.decoder.blocks, strict=True):
+                x = block(x)
+                if level in fine:
+                    x = (x + detail * fine.pop(level) + laid.laid(level, chosen)).relu()
+                x = mixed(level, x)
             pixels = self.decoder.picture(x)
-        painted: Tensor = pixels[:, :, :height, :width].float().clamp(0, 1)
-        return painted
+        picture: Tensor = pixels[:, :, :height, :width].float().clamp(0, 1)
+        return picture
 
     def precision(self) -> torch.autocast:
         """Half precision where it is faster."""
@@ -110,18 +166,41 @@ def check_share(name: str, value: float) -> None:
 
 
 def whole_strides(picture: Tensor) -> Tensor:
-    """The picture with its right and lower edge repeated up to a multiple of STRIDE."""
-    height, width = picture.shape[2:]
-    return functional.pad(picture, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+    """The picture with its right and lower edge repeated up to a multiple of STRIDE, two at least."""
+    more_down, more_right = (max(2 * STRIDE, side + -side % STRIDE) - side for side in picture.shape[2:])
+    return functional.pad(picture, (0, more_right, 0, more_down), mode="replicate")
 
 
-def transported(features: Tensor, target: Moments) -> Tensor:
-    """Features [1, C, H, W] moved onto those of a style, as little as can be; float32."""
-    own = moments(features.float())
-    with torch.autocast("cpu", enabled=False):
-        rows = features.float().permute(0, 2, 3, 1)
-        moved = (rows - own.mean) @ transport_map(own.covariance, target.covariance) + target.mean
-    return moved.permute(0, 3, 1, 2)
+def spread(picture: Tensor, most: int) -> Tensor:
+    """The middle of each of CELLS x CELLS cells of a picture [1, C, H, W], about so many pixels in all, as a batch."""
+    share, parts = min(1.0, math.sqrt(most / (picture.shape[2] * picture.shape[3]))), []
+    for rows in picture.tensor_split(CELLS, 2):
+        for cell in rows.tensor_split(CELLS, 3):
+            height, width = (max(STRIDE, int(share * side / CELLS) // STRIDE * STRIDE) for side in picture.shape[2:])
+            top, left = (cell.shape[2] - height) // 2, (cell.shape[3] - width) // 2
+            parts.append(cell[:, :, top : top + height, left : left + width])
+    return torch.cat(parts)
+
+
+@dataclass(frozen=True)
+class Move:
+    """An affine map of features: f A + b for each position, with A [C, C] and b [C]."""
+
+    matrix: Tensor
+    shift: Tensor
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Features [N, C, H, W] moved; float32."""
+        rows = features.permute(0, 2, 3, 1)
+        with torch.autocast("cpu", enabled=False):
+            moved = torch.addmm(self.shift, rows.float().flatten(0, 2), self.matrix)
+        return moved.view(rows.shape).permute(0, 3, 1, 2)
+
+
+def transport(own: Moments, target: Moments) -> Move:
+    """What moves features of some moments so that they have those of a style, as little as can be."""
+    matrix = transport_map(own.covariance, target.covariance)
+    return Move(matrix, target.mean - own.mean @ matrix)
 
 
 def transport_map(source: Tensor, target: Tensor) -> Tensor:

@@ -69,6 +69,12 @@ class OptimiserConfig(Settings):
     average: float = setting(0.99, "Decay of the running average of Adam's pictures, which is the result.", ge=0, lt=1)
 
 
+class FastConfig(Settings):
+    """What a painting in one pass is, besides what has a flag."""
+
+    detail: float = setting(1.0, "How much of the photograph's own detail lies under the strokes.", ge=0, le=1)
+
+
 class StyleConfig(Settings):
     """Everything that decides a painting, besides the pictures."""
 

@@ -6,7 +6,7 @@ Shapes: C channels of a layer, K positions kept as samples, H height, W width of
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ganvas.errors import BadSetting, check_shape
 from ganvas.style import tiles
-from ganvas.style.losses import Moments, Sums, mix, positions
+from ganvas.style.losses import Moments, Sums, mix, moments, positions
 from ganvas.style.network import Backbone, reach
 
 MOST_SAMPLES = 4096  # positions kept of a layer: nearest neighbours and sorted values need no more
@@ -101,6 +101,14 @@ def measure(
             samples[name].append(spread(here, small, max(1, MOST_SAMPLES // len(parts)), least))
     found = {name: LayerStatistics(totals[name].moments(), torch.cat(samples[name])) for name in wanted}
     return Style(backbone.name, found)
+
+
+def of_features(backbone: str, features: Mapping[str, Tensor]) -> Style:
+    """The style of pictures that a network of this name has looked at: features [N, C, h, w] by layer."""
+    found = {}
+    for name, here in features.items():
+        found[name] = LayerStatistics(moments(here), evenly(positions(here), MOST_SAMPLES))
+    return Style(backbone, found)
 
 
 def blend(parts: Sequence[tuple[float, Style]]) -> Style:
