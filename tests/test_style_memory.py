@@ -81,7 +81,8 @@ def test_a_process_takes_no_more_than_was_forecast_or_allowed(tmp_path):
         with child.stdout as said:
             told = json.loads(said.read())
         _, status, used = os.wait4(child.pid, 0)
-        assert status == 0
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0
         return *told, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
     forecast, tiles, peak = paint()
