@@ -41,8 +41,7 @@ class Manner:
 
     def features(self, pictures: Tensor) -> dict[str, Tensor]:
         """Features [N, C, H, W] by layer."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=bool(self.settings.bfloat16)):
-            return self.backbone.features((pictures + 1) / 2, STYLE_LAYERS)
+        return self.backbone.features((pictures + 1) / 2, STYLE_LAYERS)
 
     def content(self, photograph: Tensor) -> Tensor:
         """What must stay of one photograph [1, 3, H, W]: features [C, H, W] in half precision."""
@@ -56,7 +55,7 @@ class Manner:
             painted: [N, 3, H, W].
             content: what must stay [N, C, H, W].
         """
-        features = {name: part.float() for name, part in self.features(painted).items()}
+        features = self.features(painted)
         kept = (features[CONTENT_LAYER] - content).square().flatten(1).mean(1)
         manner = torch.stack(
             [self.distance({n: part[i : i + 1] for n, part in features.items()}) for i in range(len(painted))]
@@ -86,7 +85,7 @@ def manner(settings: StylistConfig, device: torch.device) -> Manner:
     image = Image.fromarray(pixels)
     image.thumbnail((settings.pixels, settings.pixels), Image.Resampling.LANCZOS)
     picture = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float().to(device) / 255
-    backbone = network.backbone().to(device)
+    backbone = network.backbone(precision="bfloat16" if settings.bfloat16 else "float32").to(device)
     return Manner(settings, backbone, statistics.measure(backbone, picture, STYLE_LAYERS))
 
 
