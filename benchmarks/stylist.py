@@ -14,8 +14,6 @@ import statistics
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image
 from results import Results
 
 from ganvas import api, painter, photos, stylists
@@ -24,7 +22,7 @@ from ganvas.style.config import StyleConfig
 from ganvas.style.network import backbone
 from ganvas.style.objective import Objective, Source, scaled
 
-TABLE = "| | content | style | style, times that of optimisation |\n| --- | --- | --- | --- |"
+HEAD = "| | content | style | times the style of optimisation |\n| --- | --- | --- | --- |"
 
 
 def opened(path: Path, size: int) -> Photo:
@@ -46,24 +44,30 @@ class Judge:
         return {"content": found["content"], "style": 100 * found["style"] / self.objective.style_weight}
 
 
-def optimised(photograph: Photo, style: Path, steps: int, kept: Path) -> np.ndarray:
-    """The photograph painted by so many steps at one scale, remembered in a file."""
-    if not kept.exists():
+class Optimised:
+    """Photographs painted by so many steps at one scale, remembered in files."""
+
+    def __init__(self, style: Path, steps: int, folder: Path):
+        self.style, self.steps, self.folder = style, steps, folder
+
+    def __call__(self, photograph: Photo, name: str) -> np.ndarray:
         size = max(photograph.height, photograph.width)
-        settings = {"scales.smallest": size, "scales.first_steps": steps, "scales.tolerance": 0.0}
-        painter.stylize(photograph, style, kept, size=None, settings=settings).run()
-    return photos.read(kept).pixels
+        kept = self.folder / f"{name}-{self.style.stem}-{size}-{self.steps}.png"
+        if not kept.exists():
+            settings = {"scales.smallest": size, "scales.first_steps": self.steps, "scales.tolerance": 0.0}
+            painter.stylize(photograph, self.style, kept, size=None, settings=settings).run()
+        return photos.read(kept).pixels
 
 
 def table(rows: list[dict]) -> str:
     """Means over photographs as a Markdown table."""
-    lines, reference = [TABLE], None
+    lines, reference = [HEAD], None
     for who in dict.fromkeys(row["who"] for row in rows):
         mine = [row for row in rows if row["who"] == who]
         content, style = (statistics.mean(row[name] for row in mine) for name in ("content", "style"))
         reference = style if who.endswith("steps") else reference
-        lines.append(f"| {who} | {content:.2f} | {style:.2f} | {style / reference:.2f} |" if reference else
-                     f"| {who} | {content:.2f} | {style:.2f} | |")  # fmt: skip
+        times = f"{style / reference:.2f}" if reference else ""
+        lines.append(f"| {who} | {content:.2f} | {style:.2f} | {times} |")
     return "\n".join(lines)
 
 
@@ -79,24 +83,24 @@ def main() -> None:
     results, trained = Results(asked.out), api.load(asked.run)
     style = Path(trained.run.resolved.style.picture)
     stylist, seen = stylists.load(asked.run), trained.state.images_seen
+    makers = {
+        "photograph": lambda photograph, _: photograph.pixels,
+        f"{asked.steps} steps": Optimised(style, asked.steps, asked.out.parent),
+        f"network after {seen:,} images": lambda photograph, _: stylist.paint(photograph.pixels),
+    }
     for path in asked.photos:
         photograph = opened(path, asked.size)
-        kept = asked.out.parent / f"{path.stem}-{style.stem}-{asked.size}-{asked.steps}.png"
-        makers = {
-            "photograph": lambda: photograph.pixels,
-            f"{asked.steps} steps": lambda: optimised(photograph, style, asked.steps, kept),
-            f"network after {seen:,} images": lambda: stylist.paint(photograph.pixels),
-        }
         judge = Judge(photograph.pixels, photos.read(style).pixels)
         for who, make in makers.items():
             job = {"who": who, "photograph": path.stem, "painting": style.stem, "size": asked.size}
             with results.claim(**job) as mine:
-                if mine:
-                    painted = make()
-                    results.add(job | judge(painted))
-                    if asked.pictures is not None:
-                        asked.pictures.mkdir(parents=True, exist_ok=True)
-                        photos.write(asked.pictures / f"{path.stem}-{who.replace(' ', '-')}.png", Photo(painted))
+                if not mine:
+                    continue
+                painted = make(photograph, path.stem)
+                results.add(job | judge(painted))
+            if asked.pictures is not None:
+                asked.pictures.mkdir(parents=True, exist_ok=True)
+                photos.write(asked.pictures / f"{path.stem}-{who.replace(' ', '-')}.png", Photo(painted))
     print(table([row for row in results.rows() if row["painting"] == style.stem and row["size"] == asked.size]))
 
 

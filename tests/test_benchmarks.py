@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tiny import style_picture
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
