@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tiny import style_picture
+
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
@@ -103,3 +105,27 @@ def test_stacked_digits_in_small(tmp_path, monkeypatch):
     assert 1 <= row["modes"] <= 1_000
     assert 0 <= row["divergence"] < 7
     assert row["images"] == 128
+
+
+@pytest.mark.slow
+def test_a_stylist_beside_optimisation_in_small(tmp_path, monkeypatch, capsys):
+    import stylist
+
+    from ganvas import stylists
+
+    settings = {
+        "total_images": 4, "data.resolution": "32", "data.crops": 8, "threads": 1, "batch_size": 1, "style.pixels": 32,
+        "network.width": 2, "network.blocks": 1, "style.bfloat16": False, "save.samples": 1,
+    }  # fmt: skip
+    stylists.training(style_picture(), tmp_path / "run", settings=settings).run()
+    out = tmp_path / "rows" / "results.jsonl"
+    arguments = [str(tmp_path / "run"), "--photos", style_picture(), "--size", "24", "--steps", "2", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["stylist.py", *arguments, "--pictures", str(tmp_path / "painted")])
+    stylist.main()
+    photograph, steps, network = [json.loads(line) for line in out.read_text().splitlines()]
+    assert photograph["content"] == pytest.approx(0, abs=1e-6)
+    assert steps["content"] >= 0
+    assert network["content"] > 0
+    assert network["who"] == "network after 4 images"
+    assert len(list((tmp_path / "painted").iterdir())) == 3
+    assert "| network after 4 images |" in capsys.readouterr().out

@@ -34,8 +34,8 @@ def test_an_unknown_setting_gets_a_suggestion(name, guess):
 @pytest.mark.parametrize(
     ("name", "value", "accepted"),
     [
-        ("batch_size", "1", "whole number at least 2"),
-        ("batch_size", "many", "whole number at least 2"),
+        ("batch_size", "0", "whole number at least 1"),
+        ("batch_size", "many", "whole number at least 1"),
         ("minutes", "0", "number above 0 (minutes)"),
         ("minutes", "-3", "number above 0 (minutes)"),
         ("total_images", "0", "whole number at least 1 (images)"),

@@ -86,6 +86,18 @@ def test_the_distance_is_that_of_gram_matrices_by_hand():
     torch.testing.assert_close(manner.distance(features).double(), torch.stack(parts).mean(), atol=1e-5, rtol=1e-4)
 
 
+def test_half_precision_gives_much_the_same_gradient():
+    painted = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    gradients = []
+    for half in (False, True):
+        manner = repaint.manner(tiny_config("stylise").style.but(bfloat16=half), torch.device("cpu"))
+        content = torch.stack([manner.content(-picture[None]).float() for picture in painted])
+        seen = painted.clone().requires_grad_(True)
+        manner.loss(seen, content)[0].sum().backward()
+        gradients.append(seen.grad.flatten())
+    assert float(torch.cosine_similarity(*gradients, dim=0)) > 0.95
+
+
 def test_the_style_picture_itself_is_at_no_distance():
     config = tiny_config("stylise")
     manner = repaint.manner(config.style, torch.device("cpu"))

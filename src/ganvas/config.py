@@ -211,7 +211,7 @@ class RunConfig(Settings):
     network: dict[str, Any] = setting({}, "Sizes of the networks: the settings of the architecture itself.")
     seed: int = setting(0, "Seed of every random draw.", ge=0)
     batch_size: int | None = setting(
-        None, "Samples per step, over all processes together; by default 64, fewer of a small collection.", ge=2
+        None, "Samples per step, over all processes together; by default 64, fewer of a small collection.", ge=1
     )
     total_images: int | None = setting(None, "Length of training; or give `minutes`.", unit="images", ge=1)
     minutes: float | None = setting(

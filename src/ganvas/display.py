@@ -101,12 +101,13 @@ class Display(Terminal):
         self.say(f"{going} {event.total_images:,} images · {event.device}{threads}{several} · weights: {weights}")
         if event.note:
             self.say(f"[yellow]note[/]: {event.note}.")
+        self.say(f"samples as they come: {self.path / 'samples'}")
         if self.task is not None:
             self.bar.remove_task(self.task)
         self.task = self.bar.add_task("training", total=event.total_images, completed=event.images_seen, words="")
 
     def _progress(self, event: events.Progress) -> None:
-        words = f"{event.images_per_second:,.0f} images/s  {losses(event.stats)}  {health(event.stats)}"
+        words = f"{speed(event.images_per_second)}  {losses(event.stats)}  {health(event.stats)}"
         if self.console.is_terminal and self.task is not None:
             self.bar.update(self.task, completed=event.images_seen, words=words)
         elif event.images_seen * PLAIN_LINES // self.total > self.printed:
@@ -158,6 +159,16 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def speed(images_per_second: float) -> str:
+    """Two digits of a slow run, whole numbers of a quick one.
+
+    >>> speed(1.234), speed(1234.5)
+    ('1.2 images/s', '1,234 images/s')
+    """
+    number = f"{images_per_second:.2g}" if images_per_second < 10 else f"{images_per_second:,.0f}"
+    return f"{number} images/s"
 
 
 def losses(stats: dict[str, float]) -> str:

@@ -156,7 +156,7 @@ def stylise() -> RunConfig:
         source="photographs",
         model="stylise",
         minutes=30,
-        batch_size=4,
+        batch_size=1,
         data=DataConfig(resolution="128", channels="rgb", crops=1000),
         optimiser=OptimiserConfig(generator_lr=1e-3, beta1=0.9, beta2=0.999, schedule="cosine", final_lr=0.02),
         average=AverageConfig(half_life_images=400),

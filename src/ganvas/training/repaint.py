@@ -1,14 +1,14 @@
 """How a network learns to repaint photographs in one style: features of the photograph, statistics of the style.
 
 Shapes: N pictures of this process, C channels of a layer, H height, W width. Pictures are [N, 3, H, W] in [-1, 1].
-Source: Johnson et al. 2016, section 3, arXiv 1603.08155. Differs from the paper: layers are those of Gatys et al. 2016
-but the deepest, and content is compared at relu4_1, which AdaIN does too (arXiv 1703.06868).
+Source: Johnson et al. 2016, section 3, arXiv 1603.08155. Differs from the paper: layers are those of Gatys et al. 2016,
+and content is compared at relu4_1, which AdaIN does too (arXiv 1703.06868).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -26,7 +26,7 @@ from ganvas.models import Architecture
 from ganvas.style import losses, network, statistics
 from ganvas.training.phases import Objective, Phase, Stats, Step
 
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYER = "relu4_1"
 KEPT_BYTES = 600_000_000  # of content features that are remembered
 
@@ -39,15 +39,14 @@ class Manner:
     backbone: network.Backbone
     target: statistics.Style
 
-    def features(self, pictures: Tensor) -> dict[str, Tensor]:
+    def features(self, pictures: Tensor, layers: Sequence[str] = STYLE_LAYERS) -> dict[str, Tensor]:
         """Features [N, C, H, W] by layer."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=bool(self.settings.bfloat16)):
-            return self.backbone.features((pictures + 1) / 2, STYLE_LAYERS)
+        return self.backbone.features((pictures + 1) / 2, layers)
 
     def content(self, photograph: Tensor) -> Tensor:
         """What must stay of one photograph [1, 3, H, W]: features [C, H, W] in half precision."""
         with torch.no_grad():
-            return self.features(photograph)[CONTENT_LAYER][0].half()
+            return self.features(photograph, [CONTENT_LAYER])[CONTENT_LAYER][0].half()
 
     def loss(self, painted: Tensor, content: Tensor) -> tuple[Tensor, Stats]:
         """Loss [N] of painted pictures, and its parts.
@@ -56,7 +55,7 @@ class Manner:
             painted: [N, 3, H, W].
             content: what must stay [N, C, H, W].
         """
-        features = {name: part.float() for name, part in self.features(painted).items()}
+        features = self.features(painted)
         kept = (features[CONTENT_LAYER] - content).square().flatten(1).mean(1)
         manner = torch.stack(
             [self.distance({n: part[i : i + 1] for n, part in features.items()}) for i in range(len(painted))]
@@ -86,7 +85,7 @@ def manner(settings: StylistConfig, device: torch.device) -> Manner:
     image = Image.fromarray(pixels)
     image.thumbnail((settings.pixels, settings.pixels), Image.Resampling.LANCZOS)
     picture = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float().to(device) / 255
-    backbone = network.backbone().to(device)
+    backbone = network.backbone(precision="bfloat16" if settings.bfloat16 else "float32").to(device)
     return Manner(settings, backbone, statistics.measure(backbone, picture, STYLE_LAYERS))
 
 

@@ -84,6 +84,10 @@ def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
             f"batch_size is {config.batch_size}, but {dataset.name} holds only {len(dataset.samples)} samples; "
             f"try --set batch_size={max(2, len(dataset.samples) // 2)}."
         )
+    if config.batch_size == 1 and models.load(config.model).takes != "pictures":
+        raise BadSetting(
+            f"batch_size is 1, but {config.model} learns from what differs between samples; give it 2 or more."
+        )
     if config.batch_size % config.variety.together:
         raise BadSetting(
             f"batch_size is {config.batch_size}, but variety.pack and variety.deviation look at "
@@ -198,7 +202,7 @@ def _speed(config: RunConfig, dataset: Dataset, engine: Engine, threads: int) ->
     torch.set_num_threads(threads)
     alone = Engine(device=engine.device)
     assert config.batch_size is not None
-    own = max(2, config.batch_size // engine.processes)
+    own = max(min(2, config.batch_size), config.batch_size // engine.processes)
     trial = config.but(total_images=own * 1_000_000, batch_size=own)
     stepper = Stepper(trial, dataset, State(trial, dataset.shape, alone), alone)
     cycle = trial.loss.penalty_every * max(trial.balance.discriminator_steps, trial.balance.generator_steps)
