@@ -22,9 +22,9 @@ BATCH = 32
 STEPS = 240
 
 
-def treated(folder, *, steps=STEPS, rig=None, strike=None, count=1000, **changes):
+def treated(folder, *, steps=STEPS, preset=None, rig=None, strike=None, count=1000, **changes):
     """A run on small digits with a fault, treated: its alarms, its remedies, and its state at the end."""
-    config = presets.configure("digits", None, {"data.resolution": "16", "network.width": 12, "threads": 1} | changes)
+    config = presets.configure("digits", preset, {"data.resolution": "16", "network.width": 12, "threads": 1} | changes)
     whole = open_source("digits", config.data, limit=16)
     dataset = replace(whole, samples=np.asarray(whole.samples[:: len(whole.samples) // count]))
     length = {"batch_size": BATCH, "total_images": steps * BATCH, "steady.every_images": 15 * BATCH}
@@ -128,3 +128,22 @@ def test_a_discriminator_that_is_too_strong_is_smoothed(tmp_path):
     assert state.care.controls.penalty >= 4
     assert penalised
     assert min(penalised) > min(smoothed)  # a run that had asked for none
+
+
+def test_a_discriminator_under_too_strong_a_penalty_is_let_go(tmp_path):
+    """So stiff that it tells nothing: the penalty is weakened, and it tells real pictures from generated ones."""
+    told, done, state, _ = treated(tmp_path, **{"loss.r1": 1e4, "loss.r2": 1e4})
+    assert "discriminator too weak" in told
+    assert done[0].action == "penalty"
+    assert state.care.controls.penalty < 1
+
+
+def test_a_discriminator_that_no_penalty_reaches_is_held(tmp_path):
+    """Batch normalisation rules a penalty out: it is slowed, then sits steps out while it is far ahead."""
+    stuck = {"optimiser.generator_lr": 1e-6}
+    told, done, state, _ = treated(tmp_path, preset="dcgan", **stuck)
+    assert "discriminator too strong" in told
+    assert [event.action for event in done[:2]] == ["discriminator_lr", "hold_above"]
+    assert state.care.controls.hold_above == 0.9
+    moved = max(float(kept["step"]) for kept in state.optimisers["discriminator"].state.values())
+    assert moved < state.steps

@@ -117,6 +117,7 @@ class Examiner:
             pattern=pattern,
             overfit=overfit,
             leak=self.leak(features, loss),
+            penalised=self.config.loss.penalised or state.care.controls.penalty > 1,
             discriminator_step=step_length(state, "discriminator", where["progress"]),
             generator_step=step_length(state, "generator", where["progress"]),
             discriminator_growth=growth(state, "discriminator"),
