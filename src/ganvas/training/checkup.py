@@ -117,13 +117,18 @@ class Examiner:
             pattern=pattern,
             overfit=overfit,
             leak=self.leak(features, loss),
-            penalised=self.config.loss.penalised or state.care.controls.penalty > 1,
+            unpenalised=self.unpenalised(state),
             discriminator_step=step_length(state, "discriminator", where["progress"]),
             generator_step=step_length(state, "generator", where["progress"]),
             discriminator_growth=growth(state, "discriminator"),
             generator_growth=growth(state, "generator"),
         )
         return found, scores
+
+    def unpenalised(self, state: State) -> bool:
+        """Whether no gradient penalty keeps the discriminator smooth, where one could: asked for, or a remedy."""
+        can = state.architecture.objective == "gan" and state.architecture.independent
+        return can and not self.config.loss.penalised and state.care.controls.penalty <= 1
 
     def leak(self, features: np.ndarray, distance: float) -> float | None:
         """How much nearer samples are to augmented real ones than to real ones: far below 1, augmentation leaks."""

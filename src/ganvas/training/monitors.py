@@ -138,7 +138,7 @@ def discriminator_too_strong(history: History) -> str | None:
 def _unpenalised(history: History) -> str | None:
     recent = history[-STALLED:]
     ahead = _known(recent, "strength")
-    if recent[-1].penalised or len(history) <= STALLED or len(ahead) < STALLED or recent[-1].progress > 0.75:
+    if not recent[-1].unpenalised or len(history) <= STALLED or len(ahead) < STALLED or recent[-1].progress > 0.75:
         return None
     if sum(ahead) / STALLED < 0.8 or min(v.loss for v in recent) < min(v.loss for v in history[:-STALLED]):
         return None

@@ -29,7 +29,7 @@ class Vitals:
     discriminator_growth: float | None = None  # length of its weights, against that before the first step
     generator_growth: float | None = None
     leak: float | None = None  # distance of samples to augmented real ones, over that to real ones as they are
-    penalised: bool = True  # whether a gradient penalty keeps the discriminator smooth
+    unpenalised: bool = False  # whether a discriminator that could have a gradient penalty has none
     skipped: float = 0.0
 
     def told(self, stats: Mapping[str, float]) -> Vitals:
