@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from ganvas import augment, presets
 from ganvas.config import changed
@@ -13,6 +14,7 @@ from ganvas.training import resolve
 from ganvas.training.engine import Engine
 from ganvas.training.loop import train
 from ganvas.training.monitors import GROWN, STILL
+from ganvas.training.remedies import Controls
 from ganvas.training.state import State
 
 pytestmark = pytest.mark.slow
@@ -71,6 +73,19 @@ def test_a_player_that_stands_still_goes_back_to_the_best_checkpoint(tmp_path):
     assert back.images_seen <= STEPS // 2 * BATCH
     assert state.history[-1].discriminator_step > STILL
     assert state.care.controls.learning_rate == 0.5
+
+
+def test_units_that_die_are_seen_at_the_next_checkup_and_the_run_goes_back_at_once(tmp_path):
+    def kill(state):
+        for module in state.networks["generator"].modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.bias.data.fill_(-100.0)
+
+    _, done, state, _ = treated(tmp_path, strike=kill)
+    assert "from the checkpoint" in done[0].message
+    assert done[0].images_seen <= STEPS // 2 * BATCH
+    assert state.care.controls == Controls(learning_rate=0.5)
+    assert state.history[-1].diversity > 0.8
 
 
 def test_augmentation_that_leaks_is_turned_off(tmp_path):
