@@ -136,7 +136,7 @@ FAULTS: dict[str, Fault] = {
     "pictures all alike": Fault(("pictures alike",), data=alike, curable=False),
     "generator reset": Fault(COLLAPSED, strike=reset_generator),
     "frozen discriminator": Fault(("discriminator stands still",), strike=freeze),
-    "dead units": Fault((*COLLAPSED, "vanishing gradients"), strike=kill_units),
+    "dead units": Fault(("dead units", *COLLAPSED), strike=kill_units),
     "leaking augmentation": Fault(
         ("leaking augmentation",), {"augment.policy": "translation,cutout"}, rig=augment_reals_alone
     ),

@@ -81,7 +81,8 @@ def test_units_that_die_are_seen_at_the_next_checkup_and_the_run_goes_back_at_on
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.bias.data.fill_(-100.0)
 
-    _, done, state, _ = treated(tmp_path, strike=kill)
+    told, done, state, _ = treated(tmp_path, strike=kill)
+    assert "dead units" in told
     assert "from the checkpoint" in done[0].message
     assert done[0].images_seen <= STEPS // 2 * BATCH
     assert state.care.controls == Controls(learning_rate=0.5)

@@ -60,6 +60,7 @@ def test_a_healthy_run_raises_no_alarm_at_any_checkup(count):
         ("discriminator stands still", {"discriminator_step": steady(0.02, 1e-9)}),
         ("generator stands still", {"generator_step": steady(0.02, 1e-9)}),
         ("leaking augmentation", {"leak": 0.4}),
+        ("dead units", {"dead_units": steady(0.1, 1.0, of=1)}),
         ("not finite", {"loss": steady(1.0, math.inf, of=1)}),
     ],
 )
@@ -82,6 +83,7 @@ def test_a_fault_is_seen_under_its_name(name, signs):
         {"strength": 0.95, "loss": [8 / (1 + i) for i in range(14)] + [0.59] * 6},  # ahead, and as good as ever
         {"loss": steady(0.5, 9.0)},  # a young run may swing
         {"leak": None},  # nothing augmented
+        {"dead_units": 0.6},  # the others learn
         {"strength": 0.85, "loss": STALLING},  # a penalty keeps it smooth
         {"unpenalised": True, "strength": 0.85},  # ahead, but samples get better
         {"unpenalised": True, "strength": 0.7, "loss": STALLING},  # not ahead

@@ -21,6 +21,7 @@ STEPS = 120  # and the steps before which none has
 GROWN = 5.0  # times longer weights from one checkup to the next; a healthy run's have at most doubled by the first
 STILL = 2e-5  # of the length of the weights: a step below that changes nothing; learning rates near their end make 1e-3
 RISING = 1.1  # a slow start is no collapse: what is poor but has grown so much in two checkups is left alone
+DEAD = 0.95  # of the units of one layer
 STALLED = 5  # checkups without a better score
 SAME = 1e-3  # of the distance between real samples
 CLOSE = 0.5  # of the distance between held-out and training pictures
@@ -78,6 +79,17 @@ def _stands_still(history: History, player: str) -> str | None:
     return (
         f"The {player} stands still: its steps are {steps[-1]:.0e} of its weights. A spike may have spoilt its "
         "optimiser's memory, or its learning rate is next to nothing."
+    )
+
+
+def dead_units(history: History) -> str | None:
+    """A layer of the generator that is zero whatever comes in: no gradient passes it."""
+    silent = history[-1].dead_units
+    if silent is None or silent < DEAD:
+        return None
+    return (
+        f"{silent:.0%} of the units of a layer of the generator give zero whatever the latent: they are dead, no "
+        "gradient reaches them or what lies below."
     )
 
 
@@ -269,6 +281,7 @@ MONITORS: dict[str, Monitor] = {
     "generator too fast": generator_too_fast,
     "discriminator stands still": discriminator_stands_still,
     "generator stands still": generator_stands_still,
+    "dead units": dead_units,
     "dead output": dead_output,
     "mode collapse": mode_collapse,
     "exploding gradients": exploding_gradients,
