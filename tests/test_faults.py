@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from ganvas import augment, presets
 from ganvas.config import changed
 from ganvas.data.source import open_source
 from ganvas.events import Alert, Progress, Remedy
 from ganvas.training import resolve
+from ganvas.training.checkup import Examiner
 from ganvas.training.engine import Engine
 from ganvas.training.loop import train
 from ganvas.training.monitors import GROWN, STILL
+from ganvas.training.remedies import Care, Controls
 from ganvas.training.state import State
 
 pytestmark = pytest.mark.slow
@@ -73,6 +76,20 @@ def test_a_player_that_stands_still_goes_back_to_the_best_checkpoint(tmp_path):
     assert state.care.controls.learning_rate == 0.5
 
 
+def test_units_that_die_are_seen_at_the_next_checkup_and_the_run_goes_back_at_once(tmp_path):
+    def kill(state):
+        for module in state.networks["generator"].modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.bias.data.fill_(-100.0)
+
+    told, done, state, _ = treated(tmp_path, strike=kill)
+    assert "dead units" in told
+    assert "from the checkpoint" in done[0].message
+    assert done[0].images_seen <= STEPS // 2 * BATCH
+    assert state.care.controls == Controls(learning_rate=0.5)
+    assert state.history[-1].diversity > 0.8
+
+
 def test_augmentation_that_leaks_is_turned_off(tmp_path):
     def rig(state):
         game = state.phases[0].loss.__self__
@@ -128,3 +145,50 @@ def test_a_discriminator_that_is_too_strong_is_smoothed(tmp_path):
     assert state.care.controls.penalty >= 4
     assert penalised
     assert min(penalised) > min(smoothed)  # a run that had asked for none
+
+
+def test_a_discriminator_that_a_penalty_blinds_gets_a_weaker_one(tmp_path):
+    """From halfway the penalty is thousands of times too strong: real pictures are ranked by chance, or worse."""
+
+    def blind(state):
+        game = state.phases[0].loss.__self__
+        game.settings = game.settings.model_copy(update={"r1": 300.0, "r2": 300.0})
+
+    told, done, state, _ = treated(tmp_path, steps=300, strike=blind)
+    assert "discriminator too weak" in told
+    assert "penalty" in [event.action for event in done]
+    assert state.care.controls.penalty < 1
+
+
+def test_a_discriminator_that_stays_too_strong_is_held(tmp_path):
+    """A stronger penalty and smaller steps have been tried: now it sits steps out."""
+
+    def rig(state):
+        state.care = Care(fault="discriminator too strong", tried=2)
+        state.balance.strength = 0.95  # as after a while of it
+
+    strong = {"loss.r1": 0.0, "loss.r2": 0.0, "network.discriminator_width": 24, "optimiser.discriminator_lr": 6e-3}
+    told, done, state, _ = treated(tmp_path, steps=320, rig=rig, **strong)
+    assert "discriminator too strong" in told
+    assert done[0].action == "hold_above"
+    moved = max(float(kept["step"]) for kept in state.optimisers["discriminator"].state.values())
+    assert moved < state.steps
+    assert state.balance.strength <= 0.9
+
+
+def test_players_that_chase_each_other_are_slowed_one_after_the_other(tmp_path, monkeypatch):
+    """From halfway samples are farther away at every other look, and at none as near as they were."""
+    plain = Examiner.samples
+
+    def swinging(self, state):
+        made = plain(self, state)
+        if state.images_seen < self.total // 2:
+            return made
+        far = state.images_seen // (15 * BATCH) % 2
+        return (np.roll(made, 1 + far, axis=2) * (1 - 0.1 * far)).astype(np.uint8)
+
+    monkeypatch.setattr(Examiner, "samples", swinging)
+    told, done, state, _ = treated(tmp_path, steps=400)
+    assert told == ["oscillation"]
+    assert [event.action for event in done] == ["generator_lr", "discriminator_lr"]
+    assert state.care.controls == Controls(generator_lr=1 / 4, discriminator_lr=1 / 4)

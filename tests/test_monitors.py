@@ -30,6 +30,9 @@ def steady(value, last, count=20, of=2):
     return [value] * (count - of) + [last] * of
 
 
+STALLING = [max(8 / (1 + i), 8 / 15) for i in range(20)]
+
+
 @pytest.mark.parametrize("count", range(1, 33))
 def test_a_healthy_run_raises_no_alarm_at_any_checkup(count):
     assert findings(history(count)) == {}
@@ -51,11 +54,13 @@ def test_a_healthy_run_raises_no_alarm_at_any_checkup(count):
         ("oscillation", {"loss": [8 / (1 + i) for i in range(9)] + [1.0 + 3 * (i % 2) for i in range(11)]}),
         ("checkerboard", {"pattern": steady(0.0, 0.2, of=5)}),
         ("discriminator too strong", {"strength": 0.95, "loss": [8 / (1 + i) for i in range(14)] + [0.9] * 6}),
+        ("discriminator too strong", {"unpenalised": True, "strength": 0.85, "loss": STALLING}),
         ("discriminator too fast", {"discriminator_growth": steady(1.0, 6.0, of=1), "coverage": 0.1}),
         ("generator too fast", {"generator_growth": steady(1.5, 9.0, of=1), "coverage": 0.1}),
         ("discriminator stands still", {"discriminator_step": steady(0.02, 1e-9)}),
         ("generator stands still", {"generator_step": steady(0.02, 1e-9)}),
         ("leaking augmentation", {"leak": 0.4}),
+        ("dead units", {"dead_units": steady(0.1, 1.0, of=1)}),
         ("not finite", {"loss": steady(1.0, math.inf, of=1)}),
     ],
 )
@@ -78,6 +83,10 @@ def test_a_fault_is_seen_under_its_name(name, signs):
         {"strength": 0.95, "loss": [8 / (1 + i) for i in range(14)] + [0.59] * 6},  # ahead, and as good as ever
         {"loss": steady(0.5, 9.0)},  # a young run may swing
         {"leak": None},  # nothing augmented
+        {"dead_units": 0.6},  # the others learn
+        {"strength": 0.85, "loss": STALLING},  # a penalty keeps it smooth
+        {"unpenalised": True, "strength": 0.85},  # ahead, but samples get better
+        {"unpenalised": True, "strength": 0.7, "loss": STALLING},  # not ahead
         {"pattern": [0.2 - 0.007 * i for i in range(20)]},  # it fades by itself
     ],
 )
@@ -105,6 +114,12 @@ def test_a_history_may_begin_anywhere_after_a_run_has_begun_again(start, signs):
 def test_weights_that_are_large_at_once_are_seen_at_the_first_checkup():
     assert "discriminator too fast" in findings(history(1, discriminator_growth=7.0, coverage=0.0))
     assert findings(history(1, discriminator_growth=1.5, coverage=0.0)) == {}
+
+
+def test_a_leak_is_seen_as_soon_as_samples_differ():
+    assert "leaking augmentation" in findings(history(3, leak=0.4))
+    assert findings(history(2, leak=0.4)) == {}
+    assert "leaking augmentation" not in findings(history(3, leak=0.4, diversity=0.3))
 
 
 def test_every_monitor_but_the_checkerboard_has_an_answer():

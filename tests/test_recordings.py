@@ -16,11 +16,11 @@ RECORDINGS = json.loads((Path(__file__).parent / "recordings.json").read_text())
 NAMES = {
     "discriminator lr x 50": ("discriminator too fast", 0.1),
     "generator lr x 50": ("generator too fast", 0.1),
-    "huge discriminator, no penalty": ("discriminator too strong", 0.9),
+    "huge discriminator, no penalty": ("discriminator too strong", 0.4),
     "generator reset": ("mode collapse", 0.5),
     "frozen discriminator": ("discriminator stands still", 0.1),
     "dead units": ("mode collapse", 0.5),
-    "leaking augmentation": ("leaking augmentation", 0.25),
+    "leaking augmentation": ("leaking augmentation", 0.1),
 }  # the name that fits, and the share of the run within which it must be said
 
 

@@ -90,6 +90,11 @@ class LossConfig(Settings):
     )
     kl: float = setting(1.0, "Weight of a variational autoencoder's Kullback-Leibler divergence (beta).", ge=0)
 
+    @property
+    def penalised(self) -> bool:
+        """Whether any gradient penalty is asked for."""
+        return bool(self.r1 or self.r2 or self.gradient_penalty)
+
 
 class OptimiserConfig(Settings):
     """Adam and its learning rates."""

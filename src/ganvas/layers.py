@@ -151,3 +151,28 @@ def recompute_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.train(training)
+
+
+@torch.no_grad()
+def silent_units(network: nn.Module, rows: Tensor) -> float | None:
+    """Share of units that give zero for all of the rows, of the ReLU that has most of them; None without a ReLU.
+
+    The network is looked at in evaluation, so that its batch statistics stay as they are. A unit is a channel of
+    feature maps [N, C, H, W], or a feature of [N, F].
+    """
+    shares: list[float] = []
+
+    def look(module: nn.Module, given: tuple[Tensor, ...], values: Tensor) -> None:
+        highest = values.amax((0, *range(2, values.ndim)))
+        shares.append(float((highest <= 0).float().mean()))
+
+    hooks = [m.register_forward_hook(look) for m in network.modules() if isinstance(m, nn.ReLU)]
+    training = network.training
+    network.eval()
+    try:
+        network(rows)
+    finally:
+        network.train(training)
+        for hook in hooks:
+            hook.remove()
+    return max(shares, default=None)

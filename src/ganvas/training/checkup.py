@@ -13,6 +13,7 @@ from ganvas.config import RunConfig
 from ganvas.data import toy
 from ganvas.data.source import Dataset
 from ganvas.data.stream import Scaling, split
+from ganvas.layers import silent_units
 from ganvas.metrics import look, manifold
 from ganvas.metrics.distances import Moments, frechet_distance, moments
 from ganvas.metrics.toy import toy_scores
@@ -117,12 +118,29 @@ class Examiner:
             pattern=pattern,
             overfit=overfit,
             leak=self.leak(features, loss),
+            unpenalised=self.unpenalised(state),
+            dead_units=self.dead_units(state),
             discriminator_step=step_length(state, "discriminator", where["progress"]),
             generator_step=step_length(state, "generator", where["progress"]),
             discriminator_growth=growth(state, "discriminator"),
             generator_growth=growth(state, "generator"),
         )
         return found, scores
+
+    def dead_units(self, state: State) -> float | None:
+        """The largest share of a layer's units that are dead: of the network that is trained, not of its average."""
+        network = state.networks[state.architecture.sampler]
+        return silent_units(network, torch.from_numpy(self.latents(network, sampler.BLOCK)).to(state.device))
+
+    def latents(self, network: torch.nn.Module, count: int) -> np.ndarray:
+        """Latents that are the same at every checkup."""
+        rows = generator(self.config.seed, "checkup/latents")
+        return rows.standard_normal((count, models.latent_size(network)), np.float32)
+
+    def unpenalised(self, state: State) -> bool:
+        """Whether no gradient penalty keeps the discriminator smooth, where one could: asked for, or a remedy."""
+        can = state.architecture.objective == "gan" and state.architecture.independent
+        return can and not self.config.loss.penalised and state.care.controls.penalty <= 1
 
     def leak(self, features: np.ndarray, distance: float) -> float | None:
         """How much nearer samples are to augmented real ones than to real ones: far below 1, augmentation leaks."""
@@ -134,10 +152,7 @@ class Examiner:
         """Samples of the averaged network, from latents that are the same at every checkup."""
         network = state.averages[state.architecture.sampler]
         with sampler.settled(network, self.config.seed, state.device, SETTLING):
-            count = SAMPLES if self.scaling is None else POINTS
-            rows = generator(self.config.seed, "checkup/latents").standard_normal(
-                (count, models.latent_size(network)), np.float32
-            )
+            rows = self.latents(network, SAMPLES if self.scaling is None else POINTS)
             return _enlarged(sampler.draw(network, rows, self.scaling), self.shape)
 
     @torch.no_grad()

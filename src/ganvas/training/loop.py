@@ -227,7 +227,7 @@ class _Run:
         if state.best is None or state.best[0] >= state.images_seen:
             return None
         path = checkpoint.folder(self.checkpoints, state.best[0])
-        lost = min(vitals.loss for vitals in state.history[-2:]) >= 2 * state.best[1]
+        lost = state.history[-1].loss >= 2 * state.best[1]
         return path if lost and path.is_dir() else None
 
     def ends_early(self) -> bool:

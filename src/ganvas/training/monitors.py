@@ -21,6 +21,8 @@ STEPS = 120  # and the steps before which none has
 GROWN = 5.0  # times longer weights from one checkup to the next; a healthy run's have at most doubled by the first
 STILL = 2e-5  # of the length of the weights: a step below that changes nothing; learning rates near their end make 1e-3
 RISING = 1.1  # a slow start is no collapse: what is poor but has grown so much in two checkups is left alone
+DEAD = 0.95  # of the units of one layer
+STALLED = 5  # checkups without a better score
 SAME = 1e-3  # of the distance between real samples
 CLOSE = 0.5  # of the distance between held-out and training pictures
 
@@ -80,6 +82,17 @@ def _stands_still(history: History, player: str) -> str | None:
     )
 
 
+def dead_units(history: History) -> str | None:
+    """A layer of the generator that is zero whatever comes in: no gradient passes it."""
+    silent = history[-1].dead_units
+    if silent is None or silent < DEAD:
+        return None
+    return (
+        f"{silent:.0%} of the units of a layer of the generator give zero whatever the latent: they are dead, no "
+        "gradient reaches them or what lies below."
+    )
+
+
 def dead_output(history: History) -> str | None:
     """Pictures without contrast, and not gaining any."""
     if not begun(history) or len(history) < 3 or any(v.contrast > 0.1 for v in history[-2:]):
@@ -126,7 +139,28 @@ def divergence(history: History) -> str | None:
 
 
 def discriminator_too_strong(history: History) -> str | None:
-    """It ranks nearly every real sample above every fake, and samples do not get better."""
+    """It ranks nearly every real sample above every fake, and samples do not get better.
+
+    One without a gradient penalty is met sooner: it grows steeper and steeper, and when it ranks nearly all, the
+    samples have long got worse.
+    """
+    return _unpenalised(history) or _far_ahead(history)
+
+
+def _unpenalised(history: History) -> str | None:
+    recent = history[-STALLED:]
+    ahead = _known(recent, "strength")
+    if not recent[-1].unpenalised or len(history) <= STALLED or len(ahead) < STALLED or recent[-1].progress > 0.75:
+        return None
+    if sum(ahead) / STALLED < 0.8 or min(v.loss for v in recent) < min(v.loss for v in history[:-STALLED]):
+        return None
+    return (
+        f"The discriminator tells {sum(ahead) / STALLED:.0%} of real samples from generated ones, samples have stopped "
+        "getting better, and no gradient penalty keeps it smooth: it is becoming too strong."
+    )
+
+
+def _far_ahead(history: History) -> str | None:
     recent = _known(history[-3:], "strength")
     if not begun(history) or len(recent) < 3 or min(recent) < 0.93 or _improves(history):
         return None
@@ -212,7 +246,7 @@ def memorising(history: History) -> str | None:
 def leaking_augmentation(history: History) -> str | None:
     """Samples that are nearer to augmented real pictures than to real ones."""
     leaks = _known(history[-3:], "leak")
-    if not begun(history) or len(leaks) < 3 or max(leaks) > 0.7:
+    if len(leaks) < 3 or max(leaks) > 0.7 or history[-1].diversity < 0.5:
         return None
     return (
         f"Samples are {leaks[-1]:.2f} times as far from augmented real pictures as from real ones: the augmentation "
@@ -247,6 +281,7 @@ MONITORS: dict[str, Monitor] = {
     "generator too fast": generator_too_fast,
     "discriminator stands still": discriminator_stands_still,
     "generator stands still": generator_stands_still,
+    "dead units": dead_units,
     "dead output": dead_output,
     "mode collapse": mode_collapse,
     "exploding gradients": exploding_gradients,

@@ -130,7 +130,7 @@ class Game:
         factor *= step.controls.penalty
         settings = self.settings
         r1, r2 = settings.r1 or 0.0, settings.r2 or 0.0
-        if step.controls.penalty > 1 and not (r1 or r2 or settings.gradient_penalty):  # a run that asked for none
+        if step.controls.penalty > 1 and not settings.penalised:
             pixels = losses.levels(step.batch["real"])[-1][0, :1].numel()
             r1 = r2 = max(0.02, penalty_rule(pixels))
         weights = {

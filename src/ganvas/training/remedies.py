@@ -86,6 +86,7 @@ ANSWERS: dict[str, tuple[Change, ...]] = {
     "discriminator stands still": (EASED, SMOOTHER),
     "generator stands still": (EASED, SMOOTHER),
     "mode collapse": (SLOWER, SMOOTHER, SLOWER, SLOWER_GENERATOR, SMOOTHER),
+    "dead units": (SLOWER, SLOWER, SMOOTHER, SLOWER_GENERATOR),
     "dead output": (SLOWER, SLOWER, SMOOTHER, SLOWER_GENERATOR),
     "not finite": (SLOWER, SLOWER, SLOWER),
     "divergence": (SLOWER, SMOOTHER, SLOWER, SLOWER_GENERATOR),
@@ -101,8 +102,8 @@ ANSWERS: dict[str, tuple[Change, ...]] = {
 # never been well, begins again with new networks.
 STANDS_STILL = {"discriminator stands still": "discriminator_step", "generator stands still": "generator_step"}
 GOES_BACK = (
-    "mode collapse", "dead output", "not finite", "divergence", "discriminator too fast", "generator too fast",
-    *STANDS_STILL,
+    "mode collapse", "dead units", "dead output", "not finite", "divergence", "discriminator too fast",
+    "generator too fast", *STANDS_STILL,
 )  # fmt: skip
 MOST_RETURNS = 4
 SETTINGS = {

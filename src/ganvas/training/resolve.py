@@ -30,7 +30,7 @@ LIMITS = {"small": 32, "medium": 64, "large": 128}  # pixels along a side that `
 MEASURE_SECONDS = 1.0  # per number of threads
 SHEETS = 16  # sample sheets of a run
 CHECKUPS = 32
-CHECKUP_STEPS = 80  # at least so many between checkups: one costs about 2.4 steps, and all of them 3 %
+CHECKUP_STEPS = 80  # at least so many between checkups: one costs about 1.8 steps, and all of them 2 %
 MARGIN = 0.95  # of the minutes asked for; the rest is for sheets and saves
 REPORT_SECONDS = 3.0  # to write the report
 

@@ -29,6 +29,8 @@ class Vitals:
     discriminator_growth: float | None = None  # length of its weights, against that before the first step
     generator_growth: float | None = None
     leak: float | None = None  # distance of samples to augmented real ones, over that to real ones as they are
+    unpenalised: bool = False  # whether a discriminator that could have a gradient penalty has none
+    dead_units: float | None = None  # of the ReLU that has most, the share of units silent for every sample
     skipped: float = 0.0
 
     def told(self, stats: Mapping[str, float]) -> Vitals:
