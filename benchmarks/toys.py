@@ -49,6 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+")
     parser.add_argument("--cpu-seconds", type=float, default=60)
+    parser.add_argument("--images", type=int, help="a fixed length, instead of CPU time")
     parser.add_argument("--preset", default=None)
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10)))
     parser.add_argument("--set", nargs="+", default=[], dest="changes", help="settings, NAME=VALUE")
@@ -58,14 +59,14 @@ def main() -> None:
     torch.set_num_threads(1)
     results = Results(options.out / "results.jsonl")
     for name in options.sets:
+        images = options.images or images_in(name, options.preset, options.cpu_seconds * resolve.MARGIN)
         for seed in options.seeds:
             label = options.label or options.preset or ""
-            job = {"source": name, "label": label, "length": options.cpu_seconds, "run_seed": seed}
+            job = {"source": name, "label": label, "length": options.images or options.cpu_seconds, "run_seed": seed}
             with results.claim(**job) as mine:
                 if not mine:
                     continue
                 run = options.out / "-".join(str(part).replace(" ", "_") for part in job.values() if part != "")
-                images = images_in(name, options.preset, options.cpu_seconds * resolve.MARGIN)
                 before = resource.getrusage(resource.RUSAGE_CHILDREN)
                 command = [sys.executable, "-m", "ganvas", "train", name, "--images", str(images)]
                 command += ["--seed", str(seed), "--set", "threads=1", *options.changes, "--out", str(run)]
