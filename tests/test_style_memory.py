@@ -33,6 +33,8 @@ def test_other_words_are_refused(text):
 def test_what_is_alive_when_most_is():
     # At relu1_2: both layers of the first block, and three gradients of its size; relu2_1 is wanted and stays.
     assert memory.most_alive({"relu1_1", "relu2_1"}, 4) == 4 * (2 * 64 + 3 * 64 + 32)
+    # By Winograd's products five are there at relu3_4, which outweighs the first block where deeper layers are wanted.
+    assert memory.most_alive({"relu4_1"}, 4) == 4 * (2 * 64 + 2 * 32 + 4 * 16 + 5 * 16 + 8) + 8 * (16 + 8)
     # In half precision copies of all that is wanted stay in float32, so most is alive deeper, at relu4_4.
     layers, places, copies = 2 * 64 + 2 * 32 + 4 * 16 + 4 * 8, 16 + 8 + 4, 64 + 32 + 16 + 8 + 8 + 2
     assert memory.most_alive(ALL, 2) == 2 * layers + 8 * places + 4 * copies + 2 * (3 * 8)
