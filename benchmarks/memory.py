@@ -34,10 +34,12 @@ def measured(photo: Path, style: Path, out: Path, case: str, threads: int) -> di
     arguments = [str(photo), str(style), str(out), json.dumps(settings), str(threads)]
     child = subprocess.Popen([sys.executable, "-c", PAINT, *arguments], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
-    told = json.loads(child.stdout.read())
-    _, status, used = os.wait4(child.pid, 0)
-    if status:
+    with child.stdout as lines:
+        said = lines.read()
+    _, child.returncode, used = os.wait4(child.pid, 0)
+    if child.returncode:
         raise SystemExit(f"{case}: painting failed")
+    told = json.loads(said)
     peak, cpu = used.ru_maxrss * 1024, used.ru_utime + used.ru_stime
     over = told["forecast"] / peak - 1  # the share by which the forecast lies above
     return {"case": case, "threads": threads, "peak": peak, "over": over, "cpu": cpu} | told

@@ -42,7 +42,7 @@ class Style:
     minutes: float | None = None
     """At most so long for each painting."""
     memory: str | None = None
-    """At most so much memory, as 2GB; large paintings are then worked on in tiles, with the same result."""
+    """At most so much memory, as 2GB; large paintings are then worked on in tiles, which give the same gradient."""
     seed: int | None = None
     """Seed of every random draw."""
     loss: str | None = None

@@ -154,6 +154,8 @@ def most_alive(wanted: Set[str], inner_bytes: int) -> float:
         kept += inner_bytes * numbers(name)
         if name in wanted and inner_bytes == FLOAT_BYTES:
             asked -= FLOAT_BYTES * numbers(name)  # they are the very numbers that are kept
-        came_from = channels(before) / reach(name).stride ** 2
-        most = max(most, kept + asked + inner_bytes * (2 * numbers(name) + came_from))
+        gradients = 2 * numbers(name) + channels(before) / reach(name).stride ** 2
+        if inner_bytes == FLOAT_BYTES and min(channels(before), channels(name)) >= winograd.LEAST_CHANNELS:
+            gradients = 5 * numbers(name)  # as many once more with a border, what is added up, and sums of half as many
+        most = max(most, kept + asked + inner_bytes * gradients)
     return most

@@ -4,9 +4,9 @@ Means and second moments are sums over positions, so tiles can add theirs up. Ev
 gradient, to add up; then, the loss and its gradients with respect to the sums being known, with these fed back from
 the features. A tile is run with a halo of what its features see and are seen by, and only its inner part is kept.
 
-Many steps make a painting out of a rounding error, so sums are taken in the same bands of rows and added in the same
-order whatever the tiles. Tiles as wide as the picture then give its gradient bit for bit wherever convolutions round
-alike at every height; others give it up to rounding.
+Many steps make another painting out of a rounding error, so sums are taken in the same bands of rows and added in the
+same order whatever the tiles. Tiles as wide as the picture then give its gradient bit for bit where convolutions round
+alike at every height, which is up to the library; others give it up to rounding.
 
 Shapes: C channels of a layer, H height, W width of the picture, h, w of a layer. Pictures are float [1, 3, H, W].
 """
