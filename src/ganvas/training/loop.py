@@ -25,7 +25,7 @@ from ganvas.events import Alert, Event, Finished, Progress, Remedy, Samples, Sav
 from ganvas.training import checkpoint, monitors, sampler
 from ganvas.training.checkup import Examiner, Viewer
 from ganvas.training.engine import Engine
-from ganvas.training.remedies import GOES_BACK, MOST_RETURNS, STANDS_STILL, advice, possible_controls
+from ganvas.training.remedies import GOES_BACK, MOST_RETURNS, STANDS_STILL, UNSEEN_YET, advice, possible_controls
 from ganvas.training.state import State
 from ganvas.training.step import Stepper
 
@@ -227,7 +227,7 @@ class _Run:
         if state.best is None or state.best[0] >= state.images_seen:
             return None
         path = checkpoint.folder(self.checkpoints, state.best[0])
-        lost = state.history[-1].loss >= 2 * state.best[1]
+        lost = fault in UNSEEN_YET or state.history[-1].loss >= 2 * state.best[1]
         return path if lost and path.is_dir() else None
 
     def ends_early(self) -> bool:

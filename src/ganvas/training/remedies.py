@@ -105,6 +105,7 @@ GOES_BACK = (
     "mode collapse", "dead units", "dead output", "not finite", "divergence", "discriminator too fast",
     "generator too fast", *STANDS_STILL,
 )  # fmt: skip
+UNSEEN_YET = ("dead units",)  # samples of the averaged network may still be good
 MOST_RETURNS = 4
 SETTINGS = {
     "learning_rate": "a lower optimiser.generator_lr and optimiser.discriminator_lr",
