@@ -150,7 +150,9 @@ def discriminator_too_strong(history: History) -> str | None:
 def _unpenalised(history: History) -> str | None:
     recent = history[-STALLED:]
     ahead = _known(recent, "strength")
-    if not recent[-1].unpenalised or len(history) <= STALLED or len(ahead) < STALLED or recent[-1].progress > 0.75:
+    if not begun(history) or not recent[-1].unpenalised or recent[-1].progress > 0.75:
+        return None
+    if len(history) <= STALLED or len(ahead) < STALLED:
         return None
     if sum(ahead) / STALLED < 0.8 or min(v.loss for v in recent) < min(v.loss for v in history[:-STALLED]):
         return None
