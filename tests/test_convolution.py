@@ -41,4 +41,4 @@ def test_nothing_is_kept_but_the_output():
     x = torch.randn(1, 5, 6, 6, dtype=torch.float64, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(tuple(t.shape)) or t, lambda t: t):
         convolution("replicate")(x)
-    assert sorted(kept) == [(1, 7, 6, 6), (7, 5, 3, 3)]
+    assert kept == [(1, 7, 6, 6)]
