@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -66,12 +67,9 @@ class Strokes:
         (count, height, width), (side, channels) = chosen.shape, pieces.shape[-2:]
         height, width = height - 1, width - 1
         whole = pieces.new_zeros(count, height, width, side, side, channels)
-        for down in (0, 1):
-            for right in (
-                0,
-                1,
-            ):  # the quarter that a piece has here if its middle is the corner up or down, left or right
-                whole += pieces[:, 1 - down, 1 - right][chosen[:, down : down + height, right : right + width]]
+        for down, right in product((0, 1), (0, 1)):  # which corner of the place the middle of a piece is
+            quarter = pieces[:, 1 - down, 1 - right]
+            whole += quarter[chosen[:, down : down + height, right : right + width]]
         rows = whole.transpose(2, 3).reshape(count, height * side, width * side, channels)
         return rows.permute(0, 3, 1, 2)
 
