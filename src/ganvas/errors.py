@@ -26,8 +26,8 @@ class UnknownName(UserError):
     def __init__(self, kind: str, name: str, known: Iterable[str]):
         known = sorted(known)
         guess = get_close_matches(name, known, n=1)
-        hint = f" did you mean {guess[0]!r}?" if guess else ""
-        super().__init__(f"no {kind} is called {name!r};{hint} Known: {', '.join(known)}.")
+        hint = f"; did you mean {guess[0]!r}?" if guess else "."
+        super().__init__(f"no {kind} is called {name!r}{hint} Known: {', '.join(known)}.")
 
 
 class BadSetting(UserError):

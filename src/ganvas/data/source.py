@@ -171,7 +171,7 @@ def _key(*arrays: np.ndarray) -> str:
 
 def _unknown(name: str) -> str:
     guess = get_close_matches(name, SOURCES, n=1)
-    hint = f" did you mean {guess[0]!r}?" if guess else ""
+    hint = f"; did you mean {guess[0]!r}?" if guess else "."
     return (
-        f"no source is called {name!r};{hint} Known: {', '.join(SOURCES)}, or the path of a folder or zip of pictures."
+        f"no source is called {name!r}{hint} Known: {', '.join(SOURCES)}, or the path of a folder or zip of pictures."
     )
