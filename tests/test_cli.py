@@ -69,8 +69,10 @@ def photo(path, size=(40, 30)):
     [
         (["trian"], "no command is called 'trian'; did you mean 'train'?"),
         (["train", "rng"], "no source is called 'rng'; did you mean 'ring'?"),
+        (["train", "xyzzy"], "no source is called 'xyzzy'. Known: digits,"),
         (["train", "torchvision:MINST"], "did you mean"),
         (["train", "ring", "--preset", "digts"], "no preset is called 'digts'; did you mean 'digits'?"),
+        (["train", "ring", "--preset", "xyzzy"], "no preset is called 'xyzzy'. Known: "),
         (["train", "ring", "--set", "loss.r11=1"], "no setting is called 'loss.r11'; did you mean 'loss.r1'?"),
         (["train", "ring", "--set", "model=mpl"], "no architecture is called 'mpl'; did you mean 'mlp'?"),
         (["train", "ring", "--set", "network.latent=4"], "no setting is called 'network.latent'; did you mean"),

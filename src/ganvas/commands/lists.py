@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import tyro
 
 from ganvas.errors import UserError
@@ -69,7 +68,7 @@ class Styles:
         if self.sheet is None:
             print_table(["style", "what it looks like"], [list(row) for row in gallery.STYLES.items()])
             return 0
-        photos.write(self.sheet, photos.Photo(gallery.sheet() / np.float32(255)))
+        photos.write(self.sheet, photos.Photo(gallery.sheet().astype("float32") / 255))
         print(self.sheet)
         return 0
 
