@@ -159,6 +159,14 @@ def test_tiles_are_the_whole(painter, monkeypatch, size):
     )
 
 
+def test_tiles_are_moved_alike(painter, monkeypatch):
+    found, transport = [], arbitrary.transport
+    monkeypatch.setattr(arbitrary, "transport", lambda *moments: found.append(moments) or transport(*moments))
+    monkeypatch.setattr(arbitrary, "WHOLE", 64 * 64)
+    painter.paint(photograph(96, 128), painter.style([(1.0, photograph(64, 64, 1))]))
+    assert len(found) == len(decoder.LEVELS)
+
+
 def test_parts_are_spread_over_the_picture():
     down, across = torch.meshgrid(torch.arange(240.0), torch.arange(320.0), indexing="ij")
     picture = torch.stack([down, across, 0 * down])[None]

@@ -131,9 +131,11 @@ def test_a_scale_ends_when_nothing_improves(network):
     assert last(paint(job(config), network)).step < 200
 
 
-def test_without_a_tolerance_every_step_is_taken(network):
-    config = SMALL.but(scales={"smallest": 32, "first_steps": 1_500, "tolerance": 0})
-    assert last(paint(job(config), network)).step == 1_500
+@pytest.mark.parametrize(("tolerance", "done"), [(1e-3, True), (0, False)])
+def test_without_a_tolerance_a_scale_takes_every_step(network, tolerance, done):
+    run = optimise._Run(job(SMALL.but(scales={"first_steps": 10_000, "tolerance": tolerance})), network, None)
+    run.painting.recent = [float(n) for n in range(200)]  # losses that rise
+    assert run.scale_is_done() is done
 
 
 class Poisoned(Objective):

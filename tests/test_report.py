@@ -3,11 +3,12 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ganvas import images
+from ganvas import images, report
 from ganvas.config import RunConfig
 from ganvas.errors import RunError
 from ganvas.events import Alert, Finished, Progress, Remedy, Saved, Score, Started, to_json
@@ -132,6 +133,8 @@ def test_the_page_needs_nothing_from_outside(tmp_path):
     assert re.findall(r"url\((?!#)", run.joinpath("report.html").read_text()) == []
     [policy] = [meta["content"] for meta in page.tags("meta") if "http-equiv" in meta]
     assert policy.startswith("default-src 'none'")
+    for name in ("page.css", "page.js"):
+        assert (Path(report.__file__).parent / name).read_text() in (run / "report.html").read_text()
 
 
 def test_names_in_the_run_cannot_become_markup(tmp_path):

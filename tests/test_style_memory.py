@@ -53,6 +53,12 @@ def test_shallow_layers_adam_and_half_precision_take_less():
     assert needed(loss="sorted") > needed(loss="sliced") > needed()
 
 
+def test_kernels_of_wide_layers_are_counted_in_float32():
+    single, half = (memory.needs(StyleConfig(), precision, GB).fixed for precision in (torch.float32, torch.bfloat16))
+    filters = 3 * 256 * 256 + 256 * 512 + 4 * 512 * 512  # from relu3_2 to relu5_1
+    assert single - half == filters * 16 * 4
+
+
 PAINT = """
 import json, sys
 from ganvas.painter import stylize

@@ -91,6 +91,7 @@ def test_half_precision_gives_much_the_same_gradient():
     gradients = []
     for half in (False, True):
         manner = repaint.manner(tiny_config("stylise").style.but(bfloat16=half), torch.device("cpu"))
+        assert next(manner.backbone.parameters()).dtype == (torch.bfloat16 if half else torch.float32)
         content = torch.stack([manner.content(-picture[None]).float() for picture in painted])
         seen = painted.clone().requires_grad_(True)
         manner.loss(seen, content)[0].sum().backward()
