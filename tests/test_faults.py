@@ -147,9 +147,9 @@ def test_a_discriminator_that_is_too_strong_is_smoothed(tmp_path):
     assert min(penalised) > min(smoothed)  # a run that had asked for none
 
 
-def test_a_discriminator_that_a_penalty_blinds_gets_a_weaker_one(tmp_path, monkeypatch):
-    """From halfway the penalty is thousands of times too strong, and samples lie a pixel beside the real ones."""
-    plain = Examiner.samples
+def test_a_discriminator_that_sees_nothing_gets_a_weaker_penalty(tmp_path, monkeypatch):
+    """From halfway its logits drown in noise, and samples lie a pixel beside the real ones."""
+    plain, rng = Examiner.samples, torch.Generator().manual_seed(0)
 
     def beside(self, state):
         made = plain(self, state)
@@ -158,8 +158,8 @@ def test_a_discriminator_that_a_penalty_blinds_gets_a_weaker_one(tmp_path, monke
     monkeypatch.setattr(Examiner, "samples", beside)
 
     def blind(state):
-        game = state.phases[0].loss.__self__
-        game.settings = game.settings.model_copy(update={"r1": 300.0, "r2": 300.0})
+        critic = state.networks["discriminator"]
+        critic.register_forward_hook(lambda _, given, logits: logits + 1e4 * torch.randn(logits.shape, generator=rng))
 
     told, done, state, _ = treated(tmp_path, steps=300, strike=blind)
     assert "discriminator too weak" in told
