@@ -63,7 +63,7 @@ def run(preset: str, changes: dict[str, Any], images: int, seed: int, reals: Mom
         return math.inf
     network = state.averages["generator"]
     with sampler.settled(network, seed, state.device):
-        made = sampler.draw(network, sampler.latents(SAMPLES, config.network["latent_size"], seed=1), None)
+        made = sampler.draw(network, sampler.latents(network, SAMPLES, seed=1), None)
     return frechet_distance(reals, moments(digits.features(digits.carried(), made[..., 0])))
 
 

@@ -40,8 +40,9 @@ from ganvas.training.vitals import Vitals
 
 MIDDLE = 0.4  # of the run, where faults that strike do so
 CHECKUPS = 32  # a run, as in one of the usual length
-BEGINNING = 1 / 16  # of the run, with faults that a person must see to: they are told before its first step
+BEGINNING = 1 / 16  # of the run, with faults that are told before its first step
 SMALL = {"data.resolution": "16", "network.compute": 3.0}
+LABELLED = {"data.labels": True}
 HEALTHY_AGAIN = 1.2  # times the healthy distance of the same seed
 
 
@@ -56,6 +57,7 @@ class Fault:
         strike: changes the state, at MIDDLE of the run.
         rig: changes the state before the run.
         curable: whether the run itself could get well; a person must see to the others.
+        length: share of the run that is made.
     """
 
     names: tuple[str, ...]
@@ -64,6 +66,7 @@ class Fault:
     strike: Callable[[State], None] | None = None
     rig: Callable[[State], None] | None = None
     curable: bool = True
+    length: float = 1.0
 
 
 def few(dataset: Dataset) -> Dataset:
@@ -77,6 +80,12 @@ def alike(dataset: Dataset) -> Dataset:
 def wrong_range(dataset: Dataset) -> Dataset:
     """Values from 0 to 1 taken for values from 0 to 255."""
     return replace(dataset, samples=(np.asarray(dataset.samples) / 255).round().astype(np.uint8), key="dark")
+
+
+def shuffled(dataset: Dataset) -> Dataset:
+    """Each picture with the label of another one."""
+    labels = np.random.default_rng(0).permutation(dataset.labels)
+    return replace(dataset, labels=labels, key="shuffled")
 
 
 def reset_generator(state: State) -> None:
@@ -130,10 +139,13 @@ FAULTS: dict[str, Fault] = {
         ("discriminator too strong", "mode collapse", "vanishing gradients"),
         {"loss.r1": 0.0, "loss.r2": 0.0, "network.discriminator_width": 48},
     ),
-    "40 pictures": Fault(("too few pictures", "memorising"), {"batch_size": 32}, data=few, curable=False),
-    "batch of 4": Fault(("small batch",), {"batch_size": 4}, curable=False),
-    "wrong range": Fault(("wrong range",), data=wrong_range, curable=False),
-    "pictures all alike": Fault(("pictures alike",), data=alike, curable=False),
+    "40 pictures": Fault(
+        ("too few pictures", "memorising"), {"batch_size": 32}, data=few, curable=False, length=BEGINNING
+    ),
+    "batch of 4": Fault(("small batch",), {"batch_size": 4}, curable=False, length=BEGINNING),
+    "wrong range": Fault(("wrong range",), data=wrong_range, curable=False, length=BEGINNING),
+    "pictures all alike": Fault(("pictures alike",), data=alike, curable=False, length=BEGINNING),
+    "labels shuffled": Fault(("labels mean nothing",), LABELLED, data=shuffled, curable=False),
     "generator reset": Fault(COLLAPSED, strike=reset_generator),
     "frozen discriminator": Fault(("discriminator stands still",), strike=freeze),
     "dead units": Fault(("dead units", *COLLAPSED), strike=kill_units),
@@ -156,6 +168,7 @@ HEALTHY: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "digits": ("digits", None, SMALL),
     **{f"digits, {name}": ("digits", None, SMALL | settings) for name, settings in LOSSES.items()},
     "digits, augmented": ("digits", None, SMALL | {"augment.policy": "translation,cutout"}),
+    "digits, labelled": ("digits", None, SMALL | LABELLED),
     "digits, dcgan": ("digits", "dcgan", {"data.resolution": "16", "network.width": 16, "optimiser.generator_lr": 1e-3,
                                            "optimiser.discriminator_lr": 1e-3}),
     "digits, perceptrons": ("digits", "digits-perceptrons", {"data.resolution": "16"}),
@@ -209,8 +222,7 @@ def run_faults(results: Results, names: list[str], seeds: list[int], images: int
                 if mine:
                     settings = SMALL | {"total_images": images, "seed": seed, "threads": 1, "steady.mode": mode}
                     settings["steady.every_images"] = images // CHECKUPS
-                    if not FAULTS[name].curable:
-                        settings["total_images"] = round(BEGINNING * images)
+                    settings["total_images"] = round(FAULTS[name].length * images)
                     results.add(job | run("digits", None, settings, FAULTS[name]))
 
 

@@ -56,7 +56,7 @@ def judge(state: State, config: RunConfig) -> dict[str, float]:
     counts = np.zeros(MODES)
     with sampler.settled(network, config.seed, state.device):
         for first in range(0, SAMPLES, 2_000):
-            rows = sampler.latents(2_000, config.network["latent_size"], seed=1, first=first)
+            rows = sampler.latents(network, 2_000, seed=1, first=first)
             made = sampler.draw(network, rows, None)
             shown = [digits.classes(classifier, made[..., channel]) for channel in range(3)]
             counts += np.bincount(100 * shown[0] + 10 * shown[1] + shown[2], minlength=MODES)

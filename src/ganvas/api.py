@@ -11,12 +11,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from ganvas import images, models, presets, report, runs
+from ganvas import images, presets, report, runs
 from ganvas.config import DataConfig, RunConfig
 from ganvas.data.source import Dataset, open_source
 from ganvas.data.stream import Scaling, split
 from ganvas.data.toy import TOYS, points
-from ganvas.errors import BadSetting, RunError, UserError
+from ganvas.errors import BadSetting, RunError, UnknownName, UserError
 from ganvas.events import Event
 from ganvas.metrics import digits, features, toy
 from ganvas.metrics import evaluate as judging
@@ -178,7 +178,15 @@ class Trained:
     position: int
     state: State
 
-    def sample(self, count: int, *, seed: int = 0, first: int = 0, truncation: float | None = None) -> np.ndarray:
+    def sample(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        first: int = 0,
+        truncation: float | None = None,
+        label: str | None = None,
+    ) -> np.ndarray:
         """Samples `first`, `first + 1`, ... of a seed; sample k is the same however many are asked for.
 
         Args:
@@ -186,6 +194,7 @@ class Trained:
             seed: any number from 0.
             first: number of the first.
             truncation: tame the samples: latents beyond +- this are redrawn.
+            label: of all samples, one of `labels`; by default one is drawn for each.
 
         Returns:
             uint8 [count, H, W, C] for pictures, float32 [count, 2] in data units for 2-D sets.
@@ -195,9 +204,30 @@ class Trained:
         network = self.state.averages[self.state.architecture.sampler]
         if self.state.architecture.takes != "latents":
             raise RunError(f"{self.run.path} repaints pictures: ganvas style PHOTO --with {self.run.path}.")
-        size = models.latent_size(network)
-        rows = sampler.latents(count, size, seed=seed, first=first, truncation=truncation)
+        number = None if label is None else self.label_number(label)
+        rows = sampler.latents(network, count, seed=seed, first=first, truncation=truncation, label=number)
         return sampler.draw(network, rows, self.scaling)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels that it can be asked for; none where it was trained without."""
+        return tuple(self.run.dataset["labels"])
+
+    def label_number(self, label: str) -> int:
+        """Place of a label among `labels`.
+
+        Raises:
+            RunError: when the run was trained without labels.
+            UnknownName: with the labels there are.
+        """
+        if not self.labels:
+            raise RunError(
+                f"{self.run.path} was trained without labels; to draw one kind at a time, train with "
+                "--set data.labels=true on pictures in one sub-folder for each label."
+            )
+        if label not in self.labels:
+            raise UnknownName("label", label, self.labels)
+        return self.labels.index(label)
 
     @property
     def scaling(self) -> Scaling | None:

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -66,7 +66,10 @@ class DataConfig(Settings):
     crops: int | None = setting(
         None, "Cut so many random pieces of `resolution` out of the pictures, and train on these.", ge=1
     )
-    labels: bool = setting(False, "Take the names of sub-folders as labels.")
+    labels: bool = setting(False, "Take the names of sub-folders as labels, and learn to draw each label on demand.")
+    label_shares: tuple[Annotated[float, Field(ge=0)], ...] | None = setting(
+        None, "How often each label is drawn, in the order of their names; by default as often as in the data."
+    )
     flip: bool = setting(False, "Show every second picture mirrored.")
 
 

@@ -24,6 +24,8 @@ class Sample:
     """How many."""
     seed: int = 0
     """Sample k of a seed is always the same."""
+    label: str | None = None
+    """Draw this label alone; for runs trained with data.labels=true."""
     truncation: float | None = None
     """Keep latents within +- this: 2 trims the rarest samples, 0.5 keeps the typical."""
     checkpoint: str | None = None
@@ -39,7 +41,7 @@ class Sample:
         if self.out.suffix not in ("", ".png", ".npz"):
             raise BadSetting(f"--out is {self.out}; it takes FILE.png, FILE.npz, or a folder.")
         trained = api.load(self.run, checkpoint_at=checkpoint_named(self.checkpoint))
-        made = trained.sample(self.count, seed=self.seed, truncation=self.truncation)
+        made = trained.sample(self.count, seed=self.seed, truncation=self.truncation, label=self.label)
         pictures = made.ndim == 4
         try:
             if self.out.suffix == ".npz":

@@ -87,7 +87,11 @@ def pictures(
         SourceError: when fewer than 2 pictures are usable, or the cache cannot be written.
     """
     entries = folder.scan(root)
-    settings = {**data.model_dump(exclude={"flip", "labels", "crops"}), "limit": limit, "version": VERSION}
+    settings = {
+        **data.model_dump(exclude={"flip", "labels", "label_shares", "crops"}),
+        "limit": limit,
+        "version": VERSION,
+    }
     place = cache_dir() / "pictures"
     seen = place / f"seen-{_stamp(root, entries, settings)}.json"
     stored = _recall(place, _read_json(seen).get("key", ""))

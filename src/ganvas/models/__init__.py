@@ -46,8 +46,8 @@ class Architecture:
         averaged: roles whose weights are also kept as a running average.
         independent: the discriminator judges each sample by itself, so real and generated ones may share a batch
             and gradient penalties are defined; false with batch normalisation in it.
-        discriminator: builds the discriminator alone, from the networks' settings and the shape of what it judges;
-            packing needs it.
+        discriminator: builds the discriminator alone, from the networks' settings, the shape of what it judges and
+            the number of labels K, with logits [N, K] instead of [N]; packing and labels need it.
         source: paper, with address.
         check: raises UserError for settings that do not go with the architecture.
         set_position: told the networks and the images seen before every step, for those that grow.
@@ -61,7 +61,7 @@ class Architecture:
     sampler: str = "generator"
     averaged: tuple[str, ...] = ("generator",)
     independent: bool = True
-    discriminator: Callable[[Any, tuple[int, ...]], nn.Module] | None = None
+    discriminator: Callable[..., nn.Module] | None = None
     source: str
     check: Callable[[RunConfig], None] = _accept
     set_position: Callable[[Any, int], None] = _stay
@@ -105,12 +105,16 @@ def network_config(config: RunConfig) -> Settings:
 
 
 def build(config: RunConfig, shape: tuple[int, ...]) -> Networks:
-    """The networks of a run, by role, for samples of the given shape; the discriminator as `variety` wants it.
+    """The networks of a run, by role, for samples of the given shape, with labels and variety as the run wants them.
 
     Raises:
-        BadSetting: for variety that the architecture's discriminator cannot have.
+        BadSetting: for labels or variety that the architecture cannot have.
     """
     architecture, settings, variety = load(config.model), network_config(config), config.variety
+    shares = config.data.label_shares or ()
+    if shares:
+        _check_labels(config, architecture)
+        settings = settings.but(latent_size=settings.model_dump()["latent_size"] + len(shares))
     networks = architecture.build(settings, shape)
     if variety.deviation and "discriminator" not in networks:
         raise BadSetting(f"variety.deviation tells a discriminator, and model={config.model} has none; set it to 0.")
@@ -118,16 +122,39 @@ def build(config: RunConfig, shape: tuple[int, ...]) -> Networks:
         if architecture.discriminator is None:
             raise BadSetting(f"variety.pack is {variety.pack}, but model={config.model} cannot pack; set it to 1.")
         networks["discriminator"] = architecture.discriminator(settings, (variety.pack * shape[0], *shape[1:]))
+    if shares:
+        assert architecture.discriminator is not None
+        networks["discriminator"] = architecture.discriminator(settings, shape, len(shares))
+        networks[architecture.sampler].label_shares = shares  # type: ignore[assignment]
     if variety.deviation:
         add_deviation(networks["discriminator"], variety.deviation)
     return networks
 
 
+def _check_labels(config: RunConfig, architecture: Architecture) -> None:
+    if architecture.objective != "gan" or architecture.discriminator is None:
+        able = [name for name in names() if load(name).objective == "gan" and load(name).discriminator is not None]
+        raise BadSetting(
+            f"data.labels tells networks what to draw, and model={config.model} cannot be told; set data.labels=false, "
+            f"or take one of: {', '.join(able)}."
+        )
+    if config.variety.pack > 1:
+        raise BadSetting(
+            f"variety.pack is {config.variety.pack}, but a pack has no label of its own; set it to 1, or "
+            "data.labels=false."
+        )
+
+
 def latent_size(network: nn.Module) -> int:
-    """Z of a network that makes samples."""
+    """Z of a network that makes samples, the values that tell it a label not counted."""
     size = network.latent_size
     assert isinstance(size, int), "a network that makes samples has a latent_size"
-    return size
+    return size - len(label_shares(network))
+
+
+def label_shares(network: nn.Module) -> tuple[float, ...]:
+    """How often each label is asked of a network that makes samples; none of one that takes no labels."""
+    return getattr(network, "label_shares", ())
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -135,4 +162,7 @@ def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-__all__ = ["Architecture", "Networks", "build", "count_parameters", "latent_size", "load", "names", "network_config"]
+__all__ = [
+    "Architecture", "Networks", "build", "count_parameters", "label_shares", "latent_size", "load", "names",
+    "network_config",
+]  # fmt: skip

@@ -63,9 +63,9 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures [N, C, H, W] to logits [N]."""
+    """Pictures [N, C, H, W] to logits [N]; with K labels to one for each, [N, K]."""
 
-    def __init__(self, config: Config, shape: tuple[int, ...]):
+    def __init__(self, config: Config, shape: tuple[int, ...], labels: int = 1):
         super().__init__()
         channels, height, width = shape
         wide = config.width
@@ -76,13 +76,13 @@ class Discriminator(nn.Module):
             layers += [nn.BatchNorm2d(2 * wide)] if config.discriminator_norm else []
             layers.append(nn.LeakyReLU(0.2))
             wide, height, width = 2 * wide, height // 2, width // 2
-        layers.append(nn.Conv2d(wide, 1, (height, width), bias=False))
+        layers.append(nn.Conv2d(wide, labels, (height, width), bias=False))
         self.layers = nn.Sequential(*layers)
         _initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """[N, C, H, W] to [N]."""
-        logits: Tensor = self.layers(images).flatten(0)
+        """[N, C, H, W] to [N] or [N, K]."""
+        logits: Tensor = self.layers(images).flatten(1).squeeze(1)
         return logits
 
 

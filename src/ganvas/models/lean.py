@@ -131,16 +131,16 @@ class Features(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures [N, C, H, W] to logits [N]."""
+    """Pictures [N, C, H, W] to logits [N]; with K labels to one for each, [N, K]."""
 
-    def __init__(self, config: Config, shape: tuple[int, ...]):
+    def __init__(self, config: Config, shape: tuple[int, ...], labels: int = 1):
         super().__init__()
         self.features = Features(config, shape)
         # No bias: a relativistic loss gives it no gradient, only rounding noise.
-        self.head = nn.Linear(self.features.size, 1, bias=False)
+        self.head = nn.Linear(self.features.size, labels, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """[N, C, H, W] to [N]."""
+        """[N, C, H, W] to [N] or [N, K]."""
         logits: Tensor = self.head(self.features(images)).squeeze(1)
         return logits
 

@@ -77,20 +77,20 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Samples [N, ...] to logits [N]."""
+    """Samples [N, ...] to logits [N]; with K labels to one for each, [N, K]."""
 
-    def __init__(self, config: Config, shape: tuple[int, ...]):
+    def __init__(self, config: Config, shape: tuple[int, ...], labels: int = 1):
         super().__init__()
         size, frequencies = math.prod(shape), config.discriminator_frequencies
         low, high = config.lowest_frequency, config.highest_frequency
         self.features = FourierFeatures(size, frequencies, low, high) if frequencies else nn.Identity()
-        self.layers = _layers([size + 2 * frequencies, *config.discriminator_widths, 1], config.activation)
+        self.layers = _layers([size + 2 * frequencies, *config.discriminator_widths, labels], config.activation)
         he_normal(self.layers, 0.0 if config.activation == "relu" else SLOPE)
         # A bias here would shift all logits alike: a relativistic loss gives it no gradient, only rounding noise.
         self.layers[-1].register_parameter("bias", None)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """[N, ...] to [N]."""
+        """[N, ...] to [N] or [N, K]."""
         logits: Tensor = self.layers(self.features(samples.flatten(1))).squeeze(1)
         return logits
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganvas import augment, images, models
+from ganvas import augment, images, labels
 from ganvas.config import RunConfig
 from ganvas.data import toy
 from ganvas.data.source import Dataset
@@ -31,6 +31,7 @@ POINTS = 1024
 SETTLING = 2  # blocks of samples from which batch statistics are taken: a checkup must be cheap
 VIEWED = 12  # held-out pictures that are repainted
 JUDGED = 128  # pictures of each kind that the discriminator is asked about
+LATENTS = "checkup/latents"  # the same at every checkup
 
 
 class Examiner:
@@ -46,7 +47,11 @@ class Examiner:
         reals = np.asarray(dataset.samples[chosen])
         self.shape = reals.shape
         self.held_out = np.asarray(dataset.samples[np.sort(held_out)])
-        self.seen = reals[rng.permutation(len(chosen))[:JUDGED]]
+        asked = rng.permutation(len(chosen))[:JUDGED]
+        self.seen = reals[asked]
+        self.labels = None
+        if dataset.labels is not None:  # of what the discriminator is asked about
+            self.labels = tuple(torch.from_numpy(dataset.labels[rows]) for rows in (chosen[asked], np.sort(held_out)))
         self.look = look.Look.at(reals)
         self.training_features = self.look.features(reals)
         self.held_out_features = self.look.features(self.held_out) if len(self.held_out) else None
@@ -104,9 +109,8 @@ class Examiner:
                 *(manifold.nearest(f, self.training_features)[1] for f in (features, self.held_out_features))
             )
             scores["closeness"] = closeness
-        overfit = self.overfit(state, fakes)
-        if overfit is not None:
-            scores["overfit"] = overfit
+        overfit, label_fit = self.asked(state, fakes)
+        scores |= {n: x for n, x in (("overfit", overfit), ("label_fit", label_fit)) if x is not None}
         pattern = look.checkerboard(fakes) - self.real_pattern if fakes.ndim == 4 else None
         found = Vitals(
             **where,
@@ -117,6 +121,7 @@ class Examiner:
             closeness=closeness,
             pattern=pattern,
             overfit=overfit,
+            label_fit=label_fit,
             leak=self.leak(features, loss),
             unpenalised=self.unpenalised(state),
             dead_units=self.dead_units(state),
@@ -130,12 +135,8 @@ class Examiner:
     def dead_units(self, state: State) -> float | None:
         """The largest share of a layer's units that are dead: of the network that is trained, not of its average."""
         network = state.networks[state.architecture.sampler]
-        return silent_units(network, torch.from_numpy(self.latents(network, sampler.BLOCK)).to(state.device))
-
-    def latents(self, network: torch.nn.Module, count: int) -> np.ndarray:
-        """Latents that are the same at every checkup."""
-        rows = generator(self.config.seed, "checkup/latents")
-        return rows.standard_normal((count, models.latent_size(network)), np.float32)
+        rows = sampler.latents(network, sampler.BLOCK, seed=self.config.seed, purpose=LATENTS)
+        return silent_units(network, torch.from_numpy(rows).to(state.device))
 
     def unpenalised(self, state: State) -> bool:
         """Whether no gradient penalty keeps the discriminator smooth, where one could: asked for, or a remedy."""
@@ -152,37 +153,45 @@ class Examiner:
         """Samples of the averaged network, from latents that are the same at every checkup."""
         network = state.averages[state.architecture.sampler]
         with sampler.settled(network, self.config.seed, state.device, SETTLING):
-            rows = self.latents(network, SAMPLES if self.scaling is None else POINTS)
+            count = SAMPLES if self.scaling is None else POINTS
+            rows = sampler.latents(network, count, seed=self.config.seed, purpose=LATENTS)
             return _enlarged(sampler.draw(network, rows, self.scaling), self.shape)
 
     @torch.no_grad()
-    def overfit(self, state: State, fakes: np.ndarray) -> float | None:
-        """How far the discriminator takes unseen real pictures for generated ones: 0 not at all, 1 entirely.
+    def asked(self, state: State, fakes: np.ndarray) -> tuple[float | None, float | None]:
+        """What the discriminator makes of unseen real pictures: how far it overfits, and how well it knows labels.
 
-        The heuristic r_v of Karras et al. 2020, equation 1, arXiv 2006.06676; it does not change when a constant is
-        added to all logits.
+        The first is how far it takes them for generated ones, 0 not at all, 1 entirely: the heuristic r_v of Karras
+        et al. 2020, equation 1, arXiv 2006.06676; it does not change when a constant is added to all logits. The
+        second is how often it prefers a picture's own label to another one, where there are labels.
         """
         critic = dict(state.networks.items()).get("discriminator")
         if critic is None or len(self.held_out) < self.config.variety.pack:
-            return None
+            return None, None
         training = critic.training
         critic.eval()
         logits = [self.logits(critic, state, group) for group in (self.seen, self.held_out, fakes[:JUDGED])]
         critic.train(training)
-        seen, unseen, made = logits
+        label_fit = None
+        if self.labels is not None:
+            network = state.averages[state.architecture.sampler]
+            drawn = sampler.label_numbers(network, len(logits[2]), seed=self.config.seed, purpose=LATENTS)
+            label_fit = labels.fit(logits[1], self.labels[1])
+            logits = [labels.own(*pair) for pair in zip(logits, (*self.labels, torch.from_numpy(drawn)), strict=True)]
+        seen, unseen, made = (float(group.mean()) for group in logits)
         gap = seen - made
-        return (seen - unseen) / gap if gap > 1e-6 else None
+        return (seen - unseen) / gap if gap > 1e-6 else None, label_fit
 
-    def logits(self, critic: torch.nn.Module, state: State, pictures: np.ndarray) -> float:
-        """Mean logit of pictures, or of packs of them."""
+    def logits(self, critic: torch.nn.Module, state: State, pictures: np.ndarray) -> torch.Tensor:
+        """Logits of pictures, or of packs of them: [N], or [N, K] with a logit for each of K labels."""
         pack, found = self.config.variety.pack, []
         whole = pictures[: len(pictures) // pack * pack]
         block = sampler.BLOCK * pack
         for start in range(0, len(whole), block):
             part = torch.from_numpy(np.ascontiguousarray(whole[start : start + block]))
             view = state.architecture.real_view(state.networks, images.to_signed(part).to(state.device))
-            found.append(judged(critic, view, pack).double())
-        return float(torch.cat(found).mean())
+            found.append(judged(critic, view, pack).double().cpu())
+        return torch.cat(found)
 
 
 class Viewer:

@@ -256,6 +256,20 @@ def leaking_augmentation(history: History) -> str | None:
     )
 
 
+def labels_mean_nothing(history: History) -> str | None:
+    """A discriminator that knows good samples when it sees them, and no label from another on unseen pictures."""
+    known = _known(history, "label_fit")  # each of a few hundred pictures; it may fall again later in a run
+    if history[-1].progress < 0.25 or len(known) < 6 or history[-1].coverage < 0.3:
+        return None
+    mean = sum(known) / len(known)
+    if mean > 0.55:
+        return None
+    return (
+        f"The discriminator prefers the own label of unseen pictures to another one in {mean:.0%} of all cases, no "
+        "better than a coin: labels say nothing about the pictures. See whether these are in the right sub-folders."
+    )
+
+
 def checkerboard(history: History) -> str | None:
     """Energy in the finest two-pixel pattern that real pictures do not have."""
     patterns = _known(history[-5:], "pattern")
@@ -294,6 +308,7 @@ MONITORS: dict[str, Monitor] = {
     "leaking augmentation": leaking_augmentation,
     "memorising": memorising,
     "oscillation": oscillation,
+    "labels mean nothing": labels_mean_nothing,
     "checkerboard": checkerboard,
 }
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ganvas import augment, losses
+from ganvas import augment, labels, losses
 from ganvas.config import RunConfig
 from ganvas.layers import packed
-from ganvas.models import Architecture, latent_size
+from ganvas.models import Architecture, label_shares, latent_size
 from ganvas.training.phases import Objective, Phase, Samples, Stats, Step
 from ganvas.training.repaint import style
 from ganvas.training.schedules import cosine, instance_noise, penalty_rule, warm_up
@@ -82,7 +82,10 @@ class Game:
         """Generated samples [N, ...] as the discriminator sees them, made once a step: the generator moves last."""
         if "fakes" not in step.scratch:
             generator = step.networks["generator"].requires_grad_(True)
-            made = generator(step.draws.normal("latents", latent_size(generator)))
+            rows, known = step.draws.normal("latents", latent_size(generator)), step.batch.get("labels")
+            if known is not None:  # those of the real samples, beside which they are judged
+                rows = labels.told(rows, known, len(label_shares(generator)))
+            made = generator(rows)
             step.scratch["fakes"] = self.blur(step, "fake", made)
         return step.scratch["fakes"]
 
@@ -97,7 +100,10 @@ class Game:
         """Logits of real and fake, each [N]; in one pass where the discriminator judges each sample by itself."""
         if not self.alone or isinstance(real, list) or self.policy(step, real):
             return self.logits(step, real, "real"), self.logits(step, fake, "fake")
-        both = step.networks["discriminator"](torch.cat([real, fake]))
+        known = step.batch.get("labels")
+        both = judged(
+            step.networks["discriminator"], torch.cat([real, fake]), 1, None if known is None else known.repeat(2)
+        )
         return both[: len(real)], both[len(real) :]
 
     def logits(self, step: Step, samples: Samples, side: str) -> Tensor:
@@ -106,7 +112,7 @@ class Game:
         if policy:
             draws = step.draws.uniform(f"augment/{side}", augment.DRAWS)
             samples = augment.augment(samples, draws, policy, self.strength(step))
-        return judged(step.networks["discriminator"], samples, self.pack)
+        return judged(step.networks["discriminator"], samples, self.pack, step.batch.get("labels"))
 
     def strength(self, step: Step) -> float:
         """Strength of augmentation: as asked for, or as a remedy wants it."""
@@ -170,13 +176,14 @@ class Game:
             for r, f in zip(losses.levels(real), losses.levels(fake), strict=True)
         ]
         points = mixed if isinstance(real, list) else mixed[0]
-        return losses.unit_gradient(judged(step.networks["discriminator"], points, self.pack), points)
+        logits = judged(step.networks["discriminator"], points, self.pack, step.batch.get("labels"))
+        return losses.unit_gradient(logits, points)
 
 
-def judged(discriminator: nn.Module, samples: Samples, pack: int) -> Tensor:
-    """Logits [N / pack] of samples [N, ...] that a discriminator sees in packs."""
+def judged(discriminator: nn.Module, samples: Samples, pack: int, known: Tensor | None = None) -> Tensor:
+    """Logits [N / pack] of samples [N, ...] that a discriminator sees in packs, or each with its label [N]."""
     logits: Tensor = discriminator(_each(samples, lambda x: packed(x, pack)))
-    return logits
+    return logits if known is None else labels.own(logits, known)
 
 
 def _each(samples: Samples, change: Callable[[Tensor], Tensor]) -> Samples:

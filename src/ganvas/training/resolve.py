@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from ganvas import gallery, models
@@ -93,6 +94,7 @@ def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
             f"batch_size is {config.batch_size}, but variety.pack and variety.deviation look at "
             f"{config.variety.together} samples together; make it a multiple of that."
         )
+    config = config.but(data={"label_shares": label_shares(config, dataset)})
     pixels = 1
     if dataset.is_pictures:
         channels, height, width = dataset.shape
@@ -115,6 +117,24 @@ def with_source(config: RunConfig, dataset: Dataset) -> RunConfig:
 def usual_batch(count: int) -> int:
     """The samples in a step where nobody says: 64, or the largest power of two that a small collection fills."""
     return min(USUAL_BATCH, 1 << (count.bit_length() - 1))
+
+
+def label_shares(config: RunConfig, dataset: Dataset) -> tuple[float, ...]:
+    """How often each label is drawn: as asked, or as in the data; nothing without labels.
+
+    Raises:
+        BadSetting: when there are other labels than the shares are for.
+    """
+    asked, names = config.data.label_shares, dataset.label_names
+    if asked is None:
+        if dataset.labels is None:
+            return ()
+        counts = np.bincount(dataset.labels, minlength=len(names))
+        return tuple((counts / counts.sum()).tolist())
+    if len(asked) != len(names) or (names and not sum(asked)):
+        given = ", ".join(names) or "none; set data.labels=true"
+        raise BadSetting(f"data.label_shares has {len(asked)} numbers, but takes one for each label; labels: {given}.")
+    return asked
 
 
 def with_style(config: RunConfig) -> RunConfig:

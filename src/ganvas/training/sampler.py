@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganvas import images
+from ganvas import images, labels
 from ganvas.data.source import Dataset
 from ganvas.data.stream import Scaling, unseen
 from ganvas.errors import BadSetting
 from ganvas.layers import batch_norms, recompute_statistics
-from ganvas.models import latent_size
+from ganvas.models import label_shares, latent_size
 from ganvas.training.draws import generator
 from ganvas.training.state import State
 
@@ -27,20 +27,51 @@ POINT_BLOCK = 1024  # the same for points
 SETTLING = 16  # blocks from which batch statistics are taken
 
 
-def latents(count: int, size: int, *, seed: int, first: int = 0, truncation: float | None = None) -> np.ndarray:
-    """Latents [count, Z] of the samples `first`, `first + 1`, ... of a seed; number k is the same in every call.
+def latents(
+    network: nn.Module,
+    count: int,
+    *,
+    seed: int,
+    purpose: str = "samples",
+    first: int = 0,
+    truncation: float | None = None,
+    label: int | None = None,
+) -> np.ndarray:
+    """What samples `first`, `first + 1`, ... of a seed are made of; number k is the same in every call.
 
     Args:
+        network: what they are for.
         count: how many.
-        size: Z.
         seed: any number from 0.
+        purpose: what for; each has latents of its own.
         first: number of the first sample.
         truncation: redraw values beyond +- this (Brock et al. 2018, section 3.1, arXiv 1809.11096); less is tamer.
+        label: of all of them, instead of one drawn for each.
+
+    Returns:
+        Latents [count, Z], for a network that takes labels with these beside them.
     """
     if seed < 0:
         raise BadSetting(f"seed is {seed}, but must be a whole number from 0.")
-    rows = generator(seed, "samples").standard_normal((first + count, size), np.float32)[first:]
-    return rows if truncation is None else truncate(rows, truncation)
+    shape = (first + count, latent_size(network))
+    rows = generator(seed, purpose).standard_normal(shape, np.float32)[first:]
+    rows = rows if truncation is None else truncate(rows, truncation)
+    shares = label_shares(network)
+    if not shares:
+        return rows
+    known = label_numbers(network, count, seed=seed, purpose=purpose, first=first, label=label)
+    beside: np.ndarray = labels.told(torch.from_numpy(rows), torch.from_numpy(known), len(shares)).numpy()
+    return beside
+
+
+def label_numbers(
+    network: nn.Module, count: int, *, seed: int, purpose: str = "samples", first: int = 0, label: int | None = None
+) -> np.ndarray:
+    """Labels int64 [count] of the same samples."""
+    if label is not None:
+        return np.full(count, label)
+    chances = generator(seed, f"{purpose}/labels").random(first + count)[first:]
+    return labels.drawn(label_shares(network), chances)
 
 
 def inputs(state: State, dataset: Dataset, count: int) -> np.ndarray:
@@ -51,7 +82,7 @@ def inputs(state: State, dataset: Dataset, count: int) -> np.ndarray:
     """
     config, architecture = state.config, state.architecture
     if architecture.takes == "latents":
-        return latents(count, latent_size(state.averages[architecture.sampler]), seed=config.seed)
+        return latents(state.averages[architecture.sampler], count, seed=config.seed)
     pictures = unseen(dataset, config.steady.held_out or 0, config.seed, count)
     signed: np.ndarray = images.to_signed(torch.from_numpy(pictures)).numpy()
     return signed
@@ -78,8 +109,7 @@ def truncate(rows: np.ndarray, limit: float) -> np.ndarray:
 def settle(network: nn.Module, seed: int, device: torch.device, blocks: int = SETTLING) -> None:
     """Give averaged weights the batch statistics that belong to them, and switch to evaluation."""
     if batch_norms(network):
-        shape = (blocks * BLOCK, latent_size(network))
-        rows = torch.from_numpy(generator(seed, "settle").standard_normal(shape, np.float32))
+        rows = torch.from_numpy(latents(network, blocks * BLOCK, seed=seed, purpose="settle"))
         recompute_statistics(network, torch.split(rows.to(device), BLOCK))
     network.eval()
 
