@@ -1,7 +1,7 @@
 """Digits after 240 CPU-seconds: the default preset against DCGAN and the classic perceptrons.
 
     python benchmarks/digits.py --test-digits FILE.npz --presets digits dcgan digits-perceptrons --seeds 0 1 2
-    python benchmarks/digits.py --test-digits FILE.npz --presets digits --set variety.pack=2 --label packed
+    python benchmarks/digits.py --test-digits FILE.npz --presets digits --set data.labels=false --label plain
 
 Each run is `ganvas train digits` as its own process on one thread, for as many images as its own steps were
 measured to make in that CPU time; the CPU time it took in all, start and sheets included, is printed beside the

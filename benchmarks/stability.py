@@ -41,7 +41,7 @@ from ganvas.training.vitals import Vitals
 MIDDLE = 0.4  # of the run, where faults that strike do so
 CHECKUPS = 32  # a run, as in one of the usual length
 BEGINNING = 1 / 16  # of the run, with faults that are told before its first step
-SMALL = {"data.resolution": "16", "network.compute": 3.0}
+SMALL = {"data.resolution": "16", "data.labels": False, "network.compute": 3.0}
 LABELLED = {"data.labels": True}
 HEALTHY_AGAIN = 1.2  # times the healthy distance of the same seed
 
@@ -145,7 +145,7 @@ FAULTS: dict[str, Fault] = {
     "batch of 4": Fault(("small batch",), {"batch_size": 4}, curable=False, length=BEGINNING),
     "wrong range": Fault(("wrong range",), data=wrong_range, curable=False, length=BEGINNING),
     "pictures all alike": Fault(("pictures alike",), data=alike, curable=False, length=BEGINNING),
-    "labels shuffled": Fault(("labels mean nothing",), LABELLED, data=shuffled, curable=False),
+    "labels shuffled": Fault(("labels mean nothing",), LABELLED, data=shuffled, curable=False, length=BEGINNING),
     "generator reset": Fault(COLLAPSED, strike=reset_generator),
     "frozen discriminator": Fault(("discriminator stands still",), strike=freeze),
     "dead units": Fault(("dead units", *COLLAPSED), strike=kill_units),

@@ -27,7 +27,9 @@ STEPS = 240
 
 def treated(folder, *, steps=STEPS, rig=None, strike=None, count=1000, **changes):
     """A run on small digits with a fault, treated: its alarms, its remedies, and its state at the end."""
-    config = presets.configure("digits", None, {"data.resolution": "16", "network.width": 12, "threads": 1} | changes)
+    config = presets.configure(
+        "digits", None, {"data.resolution": "16", "data.labels": False, "network.width": 12, "threads": 1} | changes
+    )
     whole = open_source("digits", config.data, limit=16)
     dataset = replace(whole, samples=np.asarray(whole.samples[:: len(whole.samples) // count]))
     length = {"batch_size": BATCH, "total_images": steps * BATCH, "steady.every_images": 15 * BATCH}

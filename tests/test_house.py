@@ -15,8 +15,8 @@ MODULES = {name.removesuffix(".__init__"): path for name, path in FILES.items()}
 
 LAYERS = {
     "errors": 0,
-    "arguments": 1, "interrupts": 1, "tables": 1, "config": 1, "events": 1, "images": 1, "gallery": 1, "layers": 1, "labels": 1,
-    "vgg": 1,
+    "arguments": 1, "interrupts": 1, "tables": 1, "config": 1, "events": 1, "images": 1, "gallery": 1, "layers": 1,
+    "labels": 1, "vgg": 1,
     "models": 2, "data": 2, "losses": 2, "augment": 2, "metrics": 2, "photos": 2,
     "training": 3, "style": 3,
     "runs": 4, "presets": 4, "report": 4, "plots": 4,

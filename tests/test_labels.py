@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from ganvas import api, labels, models
-from ganvas.data.source import Dataset
+from ganvas.config import DataConfig
+from ganvas.data.source import Dataset, open_source
 from ganvas.errors import BadSetting, RunError, UnknownName
 from ganvas.training import checkpoint, sampler
+from ganvas.training.checkup import Examiner
 from ganvas.training.draws import Draws
 from ganvas.training.engine import Engine
 from ganvas.training.loop import train
@@ -49,10 +51,23 @@ def test_labels_come_up_as_often_as_their_shares():
     assert np.bincount(many) / 10_000 == pytest.approx([0.2, 0.5, 0.3], abs=0.02)
 
 
-def test_fit_counts_how_often_the_own_label_is_preferred():
-    logits = torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 5.0]])
-    assert labels.fit(logits, torch.tensor([0, 0])) == pytest.approx(0.5)  # 2 of 2, and 0 of 2
-    assert labels.fit(logits, torch.tensor([2, 1])) == pytest.approx((0.5 + 0.75) / 2)  # a tie is half
+def test_labels_are_tested_by_the_variance_between_them_beside_that_of_shuffled_ones():
+    rng = np.random.default_rng(1)
+    features, known = rng.standard_normal((300, 4)), rng.choice([0, 2, 3], 300)
+    spread = {k: np.square(features[known == k].mean(0) - features.mean(0)).sum() for k in (0, 2, 3)}
+    assert labels.variance_between(features, known) == pytest.approx(np.mean([spread[k] for k in known]))
+    chances = [labels.chance(features, rng.permutation(known), rng) for _ in range(50)]
+    assert np.mean(chances) == pytest.approx(0.5, abs=0.15)
+    features[known == 2, 1] += 1.5
+    assert labels.chance(features, known, rng) == 0
+
+
+def test_shuffled_labels_are_told_before_the_first_step():
+    digits = open_source("digits", DataConfig(labels=True, resolution="16"), limit=16)
+    config = tiny_config("lean", digits, **LABELLED)
+    assert Examiner(config, digits, 100).beforehand() == {}
+    shuffled = dataclasses.replace(digits, labels=np.random.default_rng(0).permutation(digits.labels))
+    assert "labels mean nothing" in Examiner(config, shuffled, 100).beforehand()
 
 
 @pytest.mark.parametrize("model", adversarial_models())
@@ -101,7 +116,7 @@ def test_a_generator_learns_what_its_labels_look_like(tmp_path):
     assert bright.mean() > 175
     mixed = sampler.draw(network, sampler.latents(network, 40, seed=0), None).mean((1, 2, 3)) > 128
     assert mixed.tolist() == (sampler.label_numbers(network, 40, seed=0) == 1).tolist()
-    assert state.history[-1].label_fit > 0.8
+    assert state.history[-1].overfit is not None
 
 
 def test_sample_k_is_the_same_however_many_are_asked_for():
@@ -146,7 +161,7 @@ def short_run(path, **data):
 
 
 def test_one_label_is_drawn_on_demand(tmp_path):
-    trained = short_run(tmp_path / "run", **{"data.labels": True})
+    trained = short_run(tmp_path / "run")
     assert trained.labels == tuple("0123456789")
     threes = trained.sample(6, seed=1, label="3")
     assert threes.shape == (6, 8, 8, 1)
@@ -157,4 +172,4 @@ def test_one_label_is_drawn_on_demand(tmp_path):
 
 def test_a_run_without_labels_has_none_to_ask_for(tmp_path):
     with pytest.raises(RunError, match=r"was trained without labels.*data\.labels=true"):
-        short_run(tmp_path / "run").sample(1, label="3")
+        short_run(tmp_path / "run", **{"data.labels": False}).sample(1, label="3")

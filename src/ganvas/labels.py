@@ -36,8 +36,18 @@ def drawn(shares: Sequence[float], chances: np.ndarray) -> np.ndarray:
     return labels
 
 
-def fit(logits: Tensor, labels: Tensor) -> float:
-    """How often logits [N, K] put a sample's own label above another one: half the time where labels mean nothing."""
-    others = torch.ones_like(logits, dtype=torch.bool).scatter_(1, labels.unsqueeze(1), False)
-    ahead = (own(logits, labels).unsqueeze(1) - logits).sign()
-    return float((ahead[others].mean() + 1) / 2)
+def chance(features: np.ndarray, labels: np.ndarray, rng: np.random.Generator, shuffles: int = 99) -> float:
+    """How often shuffled labels tell samples apart as well as these do: near 0, unless these were dealt at random.
+
+    A permutation test of the variance of features [N, F] between the labels [N] (Anderson 2001,
+    doi 10.1111/j.1442-9993.2001.01070.pp.x).
+    """
+    theirs = variance_between(features, labels)
+    return sum(variance_between(features, rng.permutation(labels)) >= theirs for _ in range(shuffles)) / shuffles
+
+
+def variance_between(features: np.ndarray, labels: np.ndarray) -> float:
+    """Mean squared distance between the mean of a sample's label and the mean of all, over features [N, F]."""
+    members = np.equal.outer(np.unique(labels), labels).astype(features.dtype)
+    means = members @ (features - features.mean(0)) / members.sum(1, keepdims=True)
+    return float(members.sum(1) @ np.square(means).sum(1) / len(labels))

@@ -40,12 +40,12 @@ def digits() -> RunConfig:
     Measured 2026-11-25 (docs/experiments.md): Frechet distance 1.03 to 1.15 on digit-classifier features after 240
     CPU-seconds on one thread, three seeds, where DCGAN has 18.9 to 22.0 and the training digits themselves 0.1.
     """
-    return pictures().but(source="digits", minutes=2, optimiser={"generator_lr": 1e-2})
+    return pictures().but(source="digits", minutes=2, data={"labels": True}, optimiser={"generator_lr": 1e-2})
 
 
 def collapse() -> RunConfig:
     """Digits with a generator far too quick: see it collapse with --steady off, and heal with --steady auto."""
-    return digits().but(optimiser={"generator_lr": 6e-2})
+    return digits().but(data={"labels": False}, optimiser={"generator_lr": 6e-2})
 
 
 def sine() -> RunConfig:

@@ -49,9 +49,9 @@ class Examiner:
         self.held_out = np.asarray(dataset.samples[np.sort(held_out)])
         asked = rng.permutation(len(chosen))[:JUDGED]
         self.seen = reals[asked]
-        self.labels = None
-        if dataset.labels is not None:  # of what the discriminator is asked about
-            self.labels = tuple(torch.from_numpy(dataset.labels[rows]) for rows in (chosen[asked], np.sort(held_out)))
+        self.labels: list[torch.Tensor] = []  # of what the discriminator is asked about
+        if dataset.labels is not None:
+            self.labels = [torch.from_numpy(dataset.labels[rows]) for rows in (chosen[asked], np.sort(held_out))]
         self.look = look.Look.at(reals)
         self.training_features = self.look.features(reals)
         self.held_out_features = self.look.features(self.held_out) if len(self.held_out) else None
@@ -61,6 +61,9 @@ class Examiner:
         self.real_moments = moments(self.training_features)
         self.real_reach = manifold.neighbour_distances(self.real_features, neighbours)[:, -1]
         self.augmented_moments = self.augmented(reals) if dataset.is_pictures else None
+        self.label_chance = None
+        if dataset.labels is not None:
+            self.label_chance = labels.chance(self.training_features, dataset.labels[chosen], rng)
         low, high = np.quantile(reals[:SAMPLES], (0.001, 0.999))
         self.levels = (round(float(low)), round(float(high)))
         self.real_diversity = max(manifold.pairwise_diversity(self.real_features), 1e-9)
@@ -81,7 +84,9 @@ class Examiner:
         """What is wrong with the samples themselves, in words, by the monitor that sees it."""
         if self.scaling is not None:
             return {}
-        return monitors.beforehand(self.count, self.real_diversity, self.levels, self.config.batch_size or 0)
+        return monitors.beforehand(
+            self.count, self.real_diversity, self.levels, self.config.batch_size or 0, self.label_chance
+        )
 
     def examine(self, state: State) -> tuple[Vitals, dict[str, float]]:
         """The vital signs, and the scores to report; not finite samples give a loss that is not finite."""
@@ -109,8 +114,9 @@ class Examiner:
                 *(manifold.nearest(f, self.training_features)[1] for f in (features, self.held_out_features))
             )
             scores["closeness"] = closeness
-        overfit, label_fit = self.asked(state, fakes)
-        scores |= {n: x for n, x in (("overfit", overfit), ("label_fit", label_fit)) if x is not None}
+        overfit = self.overfit(state, fakes)
+        if overfit is not None:
+            scores["overfit"] = overfit
         pattern = look.checkerboard(fakes) - self.real_pattern if fakes.ndim == 4 else None
         found = Vitals(
             **where,
@@ -121,7 +127,6 @@ class Examiner:
             closeness=closeness,
             pattern=pattern,
             overfit=overfit,
-            label_fit=label_fit,
             leak=self.leak(features, loss),
             unpenalised=self.unpenalised(state),
             dead_units=self.dead_units(state),
@@ -158,29 +163,26 @@ class Examiner:
             return _enlarged(sampler.draw(network, rows, self.scaling), self.shape)
 
     @torch.no_grad()
-    def asked(self, state: State, fakes: np.ndarray) -> tuple[float | None, float | None]:
-        """What the discriminator makes of unseen real pictures: how far it overfits, and how well it knows labels.
+    def overfit(self, state: State, fakes: np.ndarray) -> float | None:
+        """How far the discriminator takes unseen real pictures for generated ones: 0 not at all, 1 entirely.
 
-        The first is how far it takes them for generated ones, 0 not at all, 1 entirely: the heuristic r_v of Karras
-        et al. 2020, equation 1, arXiv 2006.06676; it does not change when a constant is added to all logits. The
-        second is how often it prefers a picture's own label to another one, where there are labels.
+        The heuristic r_v of Karras et al. 2020, equation 1, arXiv 2006.06676; it does not change when a constant is
+        added to all logits.
         """
         critic = dict(state.networks.items()).get("discriminator")
         if critic is None or len(self.held_out) < self.config.variety.pack:
-            return None, None
+            return None
         training = critic.training
         critic.eval()
         logits = [self.logits(critic, state, group) for group in (self.seen, self.held_out, fakes[:JUDGED])]
         critic.train(training)
-        label_fit = None
-        if self.labels is not None:
+        if self.labels:
             network = state.averages[state.architecture.sampler]
             drawn = sampler.label_numbers(network, len(logits[2]), seed=self.config.seed, purpose=LATENTS)
-            label_fit = labels.fit(logits[1], self.labels[1])
             logits = [labels.own(*pair) for pair in zip(logits, (*self.labels, torch.from_numpy(drawn)), strict=True)]
         seen, unseen, made = (float(group.mean()) for group in logits)
         gap = seen - made
-        return (seen - unseen) / gap if gap > 1e-6 else None, label_fit
+        return (seen - unseen) / gap if gap > 1e-6 else None
 
     def logits(self, critic: torch.nn.Module, state: State, pictures: np.ndarray) -> torch.Tensor:
         """Logits of pictures, or of packs of them: [N], or [N, K] with a logit for each of K labels."""

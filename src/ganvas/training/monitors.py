@@ -24,6 +24,7 @@ RISING = 1.1  # a slow start is no collapse: what is poor but has grown so much 
 DEAD = 0.95  # of the units of one layer
 STALLED = 5  # checkups without a better score
 SAME = 1e-3  # of the distance between real samples
+FEW = 200  # pictures
 CLOSE = 0.5  # of the distance between held-out and training pictures
 
 
@@ -256,20 +257,6 @@ def leaking_augmentation(history: History) -> str | None:
     )
 
 
-def labels_mean_nothing(history: History) -> str | None:
-    """A discriminator that knows good samples when it sees them, and no label from another on unseen pictures."""
-    known = _known(history, "label_fit")  # each of a few hundred pictures; it may fall again later in a run
-    if history[-1].progress < 0.25 or len(known) < 6 or history[-1].coverage < 0.3:
-        return None
-    mean = sum(known) / len(known)
-    if mean > 0.55:
-        return None
-    return (
-        f"The discriminator prefers the own label of unseen pictures to another one in {mean:.0%} of all cases, no "
-        "better than a coin: labels say nothing about the pictures. See whether these are in the right sub-folders."
-    )
-
-
 def checkerboard(history: History) -> str | None:
     """Energy in the finest two-pixel pattern that real pictures do not have."""
     patterns = _known(history[-5:], "pattern")
@@ -308,7 +295,6 @@ MONITORS: dict[str, Monitor] = {
     "leaking augmentation": leaking_augmentation,
     "memorising": memorising,
     "oscillation": oscillation,
-    "labels mean nothing": labels_mean_nothing,
     "checkerboard": checkerboard,
 }
 
@@ -323,9 +309,12 @@ def findings(history: History) -> dict[str, str]:
     return {name: words for name, words in found.items() if words}
 
 
-def beforehand(count: int, diversity: float, levels: tuple[int, int], batch: int) -> dict[str, str]:
+def beforehand(
+    count: int, diversity: float, levels: tuple[int, int], batch: int, chance: float | None
+) -> dict[str, str]:
     """What can be said before the start of a run on pictures, by monitor; see those below."""
     found = {
+        "labels mean nothing": labels_mean_nothing(count, chance),
         "too few pictures": too_few(count),
         "pictures alike": pictures_alike(diversity),
         "wrong range": wrong_range(*levels),
@@ -356,6 +345,21 @@ def wrong_range(low: int, high: int) -> str | None:
     )
 
 
+def labels_mean_nothing(count: int, chance: float | None) -> str | None:
+    """A word before the start of a run whose labels might as well have been dealt at random.
+
+    Args:
+        count: of pictures; of a few, chance says nothing.
+        chance: how often shuffled labels tell them apart as well, see `labels.chance`; None without labels.
+    """
+    if chance is None or chance < 0.02 or count < FEW:
+        return None
+    return (
+        "Pictures of one label differ no less from each other than from those of another: labels say nothing about "
+        "them. Are the pictures in the right sub-folders?"
+    )
+
+
 def small_batch(size: int) -> str | None:
     """A word before the start of a run on very small batches."""
     if size >= 8:
@@ -368,7 +372,7 @@ def small_batch(size: int) -> str | None:
 
 def too_few(count: int) -> str | None:
     """A word before the start of a run on very few pictures."""
-    if count >= 200:
+    if count >= FEW:
         return None
     return (
         f"There are only {count} pictures: the generator will repeat them rather than learn what they have in common. "

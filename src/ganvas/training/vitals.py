@@ -21,7 +21,6 @@ class Vitals:
     closeness: float | None = None  # distance to the nearest training sample, against held-out ones
     pattern: float | None = None  # share of energy in the finest pattern, less that of real pictures
     overfit: float | None = None  # how far held-out logits have moved from training logits to those of fakes
-    label_fit: float | None = None  # how often held-out pictures are taken for their own label rather than another
     strength: float | None = None  # share of real samples ranked above fakes, since the last report
     discriminator_gradient: float | None = None
     generator_gradient: float | None = None
