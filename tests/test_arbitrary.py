@@ -1,5 +1,6 @@
 """Any style at once: transport between moments, the carried decoder, and what a painting keeps."""
 
+import dataclasses
 from importlib import resources
 
 import numpy as np
@@ -15,6 +16,11 @@ from ganvas.style.losses import moments
 @pytest.fixture(scope="module")
 def painter():
     return arbitrary.painter()
+
+
+def in_precision(bfloat16):
+    """The networks that are carried, in a given precision whatever the processor likes."""
+    return dataclasses.replace(arbitrary.painter(), bfloat16=bfloat16)
 
 
 def photograph(height, width, seed=0):
@@ -68,6 +74,14 @@ def test_a_painting_has_the_size_of_the_photograph(painter, size):
     assert torch.isfinite(painted).all()
     assert painted.min() >= 0
     assert painted.max() <= 1
+
+
+def test_half_precision_paints_nearly_the_same():
+    picture, style = photograph(48, 64), photograph(64, 48, seed=4)
+    made = [(p := in_precision(half)).paint(picture, p.style([(1.0, style)])) for half in (False, True)]
+    assert made[1].dtype == torch.float32
+    assert (made[0] - made[1]).abs().mean() < 0.02
+    assert (made[0] - picture).abs().mean() > 0.1
 
 
 def test_no_strength_gives_the_photograph_back_and_little_gives_little(painter):

@@ -97,9 +97,10 @@ class Painter:
         moves: dict[str, Move] = {}
 
         def move(level: str, features: Tensor) -> Tensor:
-            if level not in moves:  # by the first picture that gets there, for all
-                moves[level] = transport(moments(features.float()), manner.style[level].moments)
-            return moves[level](features)
+            with torch.autocast("cpu", enabled=False):  # covariances and their roots need all their digits
+                if level not in moves:  # by the first picture that gets there, for all
+                    moves[level] = transport(moments(features.float()), manner.style[level].moments)
+                return moves[level](features)
 
         def painted(picture: Tensor, origin: tuple[int, int] = (0, 0)) -> Tensor:
             return self._painted(picture, move, manner.strokes, origin, strength, detail)
@@ -192,8 +193,7 @@ class Move:
     def __call__(self, features: Tensor) -> Tensor:
         """Features [N, C, H, W] moved; float32."""
         rows = features.permute(0, 2, 3, 1)
-        with torch.autocast("cpu", enabled=False):
-            moved = torch.addmm(self.shift, rows.float().flatten(0, 2), self.matrix)
+        moved = torch.addmm(self.shift, rows.float().flatten(0, 2), self.matrix)
         return moved.view(rows.shape).permute(0, 3, 1, 2)
 
 
