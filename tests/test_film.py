@@ -1,15 +1,16 @@
 """Sequences: frames go on from the one before, a film that was stopped comes out the same, and nothing flickers."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from ganvas import film, painter, photos
+from ganvas import film, painter, photos, quick, reels
 from ganvas.cli import main
 from ganvas.errors import UserError
-from ganvas.film import Before, frames_in, paint_frames, steadied
+from ganvas.film import Before, frames_in, paint_frames, read, steadied
 from ganvas.photos import Photo
 from ganvas.style.flow import believed, flow, warp
 from test_flow import texture
@@ -58,16 +59,16 @@ def test_what_goes_on_by_hand():
 
 def test_a_network_flickers_less_when_it_goes_on(frames, tmp_path):
     paths = frames_in(frames)
-    read = [photos.read(path) for path in paths]
-    alone = list(paint_frames(paths, tmp_path / "alone", lambda frame, before: noisy(frame)))
-    going_on = list(paint_frames(paths, tmp_path / "on", steadied(noisy)))
-    still, loose = (flicker(read, [photos.read(path) for path in made]) for made in (going_on, alone))
+    seen = [photos.read(path) for path in paths]
+    alone = list(paint_frames(read(paths), tmp_path / "alone", lambda frame, before: noisy(frame)))
+    going_on = list(paint_frames(read(paths), tmp_path / "on", steadied(noisy)))
+    still, loose = (flicker(seen, [photos.read(path) for path in made]) for made in (going_on, alone))
     assert still < 0.5 * loose
 
 
 def test_a_film_that_was_stopped_comes_out_the_same(frames, tmp_path):
     paths, paint = frames_in(frames), steadied(noisy)
-    whole = [path.read_bytes() for path in paint_frames(paths, tmp_path / "whole", paint)]
+    whole = [path.read_bytes() for path in paint_frames(read(paths), tmp_path / "whole", paint)]
     left = 3
 
     def tired(frame, before):
@@ -75,14 +76,14 @@ def test_a_film_that_was_stopped_comes_out_the_same(frames, tmp_path):
         left -= 1
         return paint(frame, before) if left >= 0 else None
 
-    assert len(list(paint_frames(paths, tmp_path / "parts", tired))) == 3
-    assert [path.read_bytes() for path in paint_frames(paths, tmp_path / "parts", paint)] == whole
+    assert len(list(paint_frames(read(paths), tmp_path / "parts", tired))) == 3
+    assert [path.read_bytes() for path in paint_frames(read(paths), tmp_path / "parts", paint)] == whole
 
 
 def test_frames_of_other_sizes_are_told(frames, tmp_path):
     photos.write(frames / "f99.png", Photo(texture(32, 48)))
     with pytest.raises(UserError, match=r"f99\.png is 48x32 and the frame before 96x64"):
-        list(paint_frames(frames_in(frames), tmp_path / "out", steadied(noisy)))
+        list(paint_frames(read(frames_in(frames)), tmp_path / "out", steadied(noisy)))
 
 
 def test_an_optimised_painting_stays_with_the_frame_before():
@@ -102,7 +103,7 @@ def test_a_film_from_the_command_line(frames, tmp_path, capsys):
     few = ["--size", "48", "--set", "scales.first_steps=2", "scales.steps=2", "scales.smallest=24"]
     command = ["style", str(frames), str(tmp_path / "style.png"), "--out", str(tmp_path / "film"), "--video", *few]
     assert main(command) == 0
-    assert "f12.png: done" in capsys.readouterr().out
+    assert "f12.png: 6 of 6, done" in capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "film").iterdir()) == sorted(p.name for p in frames.iterdir())
     assert main(["style", str(tmp_path / "style.png"), str(tmp_path / "style.png"), "--out", "x", "--video"]) == 2
     assert "holds no frames" in capsys.readouterr().err
@@ -112,7 +113,7 @@ def test_a_film_in_one_pass(frames, tmp_path, capsys):
     photos.write(tmp_path / "style.png", Photo(texture(48, 64, seed=5)))
     command = ["style", str(frames), str(tmp_path / "style.png"), "--out", str(tmp_path / "film"), "--fast"]
     assert main([*command, "--video", "--size", "64"]) == 0
-    assert "f12.png: done" in capsys.readouterr().out
+    assert "f12.png: 6 of 6, done" in capsys.readouterr().out
     assert photos.read(tmp_path / "film" / "f12.png").width == 64
 
 
@@ -122,3 +123,66 @@ def test_carried_follows_the_camera(frames):
     inner = (slice(8, -8), slice(8, -16))
     assert np.abs(known.picture - second.pixels)[inner].mean() < 0.03
     assert known.believed[inner].mean() > 0.8
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".webm"])
+def test_a_film_file_comes_back_as_it_was_written(frames, tmp_path, suffix):
+    path = tmp_path / f"film{suffix}"
+    reels.write(path, frames_in(frames), 12.0)
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == [path.name]
+    reel = reels.opened(path)
+    assert (reel.count, reel.rate) == (6, pytest.approx(12, abs=0.1))
+    seen = list(reel.frames())
+    assert [name for name, _ in seen] == [f"{number:06d}.png" for number in range(1, 7)]
+    for (_, frame), file in zip(seen, frames_in(frames), strict=True):
+        assert np.abs(frame.pixels - photos.read(file).pixels).mean() < 0.06  # lossy, but the same frame
+
+
+def test_a_film_file_from_the_command_line_goes_on_where_it_was_stopped(frames, tmp_path, capsys, monkeypatch):
+    photos.write(tmp_path / "style.png", Photo(texture(48, 64, seed=5)))
+    reels.write(tmp_path / "film.mp4", frames_in(frames), 12.0)
+    out = tmp_path / "painted.mp4"
+    command = [
+        "style",
+        str(tmp_path / "film.mp4"),
+        str(tmp_path / "style.png"),
+        "--out",
+        str(out),
+        "--fast",
+        "--size",
+        "64",
+    ]
+    plain, left = quick.paint, 3
+
+    def interrupted(*args, **options):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return plain(*args, **options)
+
+    monkeypatch.setattr(quick, "paint", interrupted)
+    assert main(command) == 130
+    (kept,) = tmp_path.glob(".painted.mp4-*")
+    assert len(list(kept.iterdir())) == 3
+    assert not out.exists()
+    monkeypatch.setattr(quick, "paint", plain)
+    assert main(command) == 0
+    assert f"{out}: 6 frames (without sound)" in capsys.readouterr().out
+    assert not kept.exists()
+    painted = reels.opened(out)
+    assert (painted.count, painted.rate) == (6, pytest.approx(12, abs=0.1))
+    assert next(painted.frames())[1].pixels.shape[1] == 64
+
+
+@pytest.mark.parametrize(("content", "out", "message"), [
+    ("none.mp4", "x.mp4", r"none\.mp4 is not there; a film is a file \(\.mp4, .*\) or a folder of frames"),
+    ("text.mp4", "x.mp4", r"holds no film that OpenCV can read"),
+    ("film.mp4", "x.gif", r"ends in '\.gif'; films are written as \.mp4, .*, or as a folder of frames"),
+])  # fmt: skip
+def test_what_is_no_film_is_one_line(frames, tmp_path, capsys, content, out, message):
+    reels.write(tmp_path / "film.mp4", frames_in(frames), 12.0)
+    (tmp_path / "text.mp4").write_text("no film")
+    assert main(["style", str(tmp_path / content), "mosaic", "--out", str(tmp_path / out), "--fast"]) == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / out).exists()

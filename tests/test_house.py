@@ -20,7 +20,7 @@ LAYERS = {
     "models": 2, "data": 2, "losses": 2, "augment": 2, "metrics": 2, "photos": 2,
     "training": 3, "style": 3,
     "runs": 4, "presets": 4, "report": 4, "plots": 4,
-    "api": 5, "search": 5, "painter": 5, "film": 5, "stylists": 5, "quick": 5, "judge": 5,
+    "api": 5, "search": 5, "painter": 5, "film": 5, "reels": 5, "stylists": 5, "quick": 5, "judge": 5,
     "cli": 6, "commands": 6, "display": 6, "doctor": 6, "__main__": 6,
 }  # fmt: skip
 WITHOUT_TORCH = ("cli", "config", "presets", "images", "gallery", "report", "plots", "events", "errors", "display")

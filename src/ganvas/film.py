@@ -1,8 +1,8 @@
 """Sequences of frames, each painted so that it goes on from the one before: nothing flickers that does not move.
 
 The painting before is moved along the optical flow to where things are now; where that can be believed the new frame
-stays with it, elsewhere it is painted anew. Frames are files in a folder, so a film that was stopped goes on with the
-first frame that is not there yet. Shapes: H height, W width.
+stays with it, elsewhere it is painted anew. Paintings are files in a folder, so a film that was stopped goes on with
+the first one that is not there yet. Shapes: H height, W width.
 
 Source: Ruder et al. 2016, arXiv 1604.08610
 """
@@ -10,7 +10,7 @@ Source: Ruder et al. 2016, arXiv 1604.08610
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,13 +72,13 @@ def steadied(paint: Callable[[Photo], Photo]) -> Paint:
     return go_on
 
 
-def paint_frames(frames: Sequence[Path], out: Path, paint: Paint) -> Iterator[Path]:
+def paint_frames(frames: Iterable[tuple[str, Photo]], out: Path, paint: Paint) -> Iterator[Path]:
     """Paint frame after frame into a folder under the frames' own names; those already there are kept.
 
     Every frame goes on from the painting before as its file holds it, so a film that was stopped comes out the same.
 
     Args:
-        frames: picture files in their order, all of one size.
+        frames: a file name and a picture each, in their order, all of one size.
         out: folder for the paintings.
         paint: paints one frame; None ends the film there.
 
@@ -89,11 +89,11 @@ def paint_frames(frames: Sequence[Path], out: Path, paint: Paint) -> Iterator[Pa
         UserError: for frames of different sizes, or files that cannot be read or written.
     """
     last: tuple[Photo, Photo] | None = None
-    for path in frames:
-        frame, target = photos.read(path), out / path.name
+    for name, frame in frames:
+        target = out / name
         if last is not None and (frame.height, frame.width) != (last[0].height, last[0].width):
             raise UserError(
-                f"{path} is {frame.width}x{frame.height} and the frame before {last[0].width}x{last[0].height}; "
+                f"{name} is {frame.width}x{frame.height} and the frame before {last[0].width}x{last[0].height}; "
                 "the frames of a sequence have one size."
             )
         if not target.exists():
@@ -103,6 +103,11 @@ def paint_frames(frames: Sequence[Path], out: Path, paint: Paint) -> Iterator[Pa
             photos.write(target, painting)
         last = (frame, photos.read(target))
         yield target
+
+
+def read(frames: Sequence[Path]) -> Iterator[tuple[str, Photo]]:
+    """Frames that are picture files, with their names."""
+    return ((path.name, photos.read(path)) for path in frames)
 
 
 def frames_in(folder: Path) -> list[Path]:

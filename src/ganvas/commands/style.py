@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +28,11 @@ class Style:
     """Paint a photograph, or a folder of them, in the manner of one picture or several."""
 
     content: tyro.conf.Positional[Path]
-    """The photograph, or a folder of photographs."""
+    """The photograph, or a folder of them; a film file, or with --video a folder of frames."""
     styles: tyro.conf.Positional[tuple[Path, ...]]
     """The style, a picture file or a name of `ganvas styles`, or several; with --with, further photographs."""
     out: Annotated[Path, tyro.conf.arg(metavar="FILE")]
-    """File to write (.jpg, .png, .tif, .webp); a folder for a folder of photographs."""
+    """File to write (.jpg, .png, .tif, .webp; of a film .mp4, .avi, ...); a folder for a folder of photographs."""
     fast: bool = False
     """Paint in one pass of a network that knows any style: a second instead of minutes, and somewhat less like it."""
     with_: Annotated[Path | None, tyro.conf.arg(name="with", metavar="RUN")] = None
@@ -60,7 +62,7 @@ class Style:
     mask: Annotated[list[Path], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="FILE")] = field(default_factory=list)
     """Picture whose white marks the part that gets a style, once for each in their order."""
     video: bool = False
-    """The folder holds the frames of a film: each is painted so that it goes on from the one before."""
+    """The folder holds the frames of a film: each is painted so that it goes on from the one before, as with a file."""
     set: Annotated[list[str], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE", help=SETTINGS_HELP)] = (
         field(default_factory=list)
     )
@@ -77,11 +79,11 @@ class Style:
 
     def __call__(self) -> int:
         """Paint one after another."""
-        from ganvas import painter
+        from ganvas import painter, reels
 
         if not self.styles and self.with_ is None:
             raise BadSetting("no style was given; name one picture or more after the photograph.")
-        if self.video:
+        if self.video or reels.is_film(self.content):
             return self.film()
         if self.one_pass:
             return self.in_one_pass()
@@ -101,20 +103,40 @@ class Style:
         return 0
 
     def film(self) -> int:
-        """Paint frame after frame."""
-        from ganvas import film
+        """Paint frame after frame; a film file is put together once all are there."""
+        from ganvas import film, reels
 
-        frames = film.frames_in(self.content)
-        painter_of = self.frame_in_one_pass() if self.one_pass else self.frame_by_optimisation(len(frames))
-        began, before = time.monotonic(), sum((self.out / path.name).exists() for path in frames)
-        number = 0
-        for number, target in enumerate(film.paint_frames(frames, self.out, painter_of), 1):
-            pace = (time.monotonic() - began) / max(number - before, 1)
-            left = f"about {pace * (len(frames) - number) / 60:.0f} min left" if number < len(frames) else "done"
-            self.tell({"content": str(frames[number - 1]), "out": str(target), "reason": left})
-        if number < len(frames):
-            print(f"stopped after {number} of {len(frames)} frames; the same command goes on.")
+        if reels.is_film(self.content):
+            reel = reels.opened(self.content)
+            frames, count, rate = reel.frames(), reel.count, reel.rate
+        else:
+            paths = film.frames_in(self.content)
+            frames, count, rate = film.read(paths), len(paths), reels.RATE
+        folder = self.out
+        if self.out.suffix:
+            reels.check_written(self.out)
+            folder = self.out.with_name(f".{self.out.name}-{self.job()}")
+        painter_of = self.frame_in_one_pass() if self.one_pass else self.frame_by_optimisation(count)
+        began, before, made = time.monotonic(), len(list(folder.glob("*"))), []
+        for target in film.paint_frames(frames, folder, painter_of):
+            made.append(target)
+            pace = (time.monotonic() - began) / max(len(made) - before, 1)
+            left = f"about {pace * (count - len(made)) / 60:.0f} min left" if len(made) < count else "done"
+            self.tell({"content": str(self.content), "out": str(target), "reason": f"{len(made)} of {count}, {left}"})
+        if len(made) < count:
+            print(f"stopped after {len(made)} of {count} frames; the same command goes on.")
+            return 0
+        if folder != self.out:
+            reels.write(self.out, made, rate)
+            shutil.rmtree(folder)
+            sound = " (without sound)" if reels.is_film(self.content) else ""
+            self.tell({"content": str(self.content), "out": str(self.out), "reason": f"{len(made)} frames{sound}"})
         return 0
+
+    def job(self) -> str:
+        """What tells this film from others that are to have the same name."""
+        asked = {name: str(value) for name, value in vars(self).items() if name != "json"}
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]
 
     def frame_by_optimisation(self, frames: int) -> Paint:
         """What paints one frame of so many, going on from the one before."""
