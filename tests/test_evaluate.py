@@ -1,6 +1,7 @@
 """Judging one set of pictures by another: keys, notes, floors, caches and one clear line for what cannot be scored."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -256,6 +257,28 @@ def test_a_run_against_what_it_was_trained_on(capsys, run, tmp_path):
     assert json.loads(capsys.readouterr().out) == scores
     with Image.open(tmp_path / "panel.png") as drawn:
         assert drawn.mode == images.MODES[1]
+
+
+def test_coverage_of_each_label(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("dark", "bright")):
+        for index in range(40):
+            picture = rng.integers(20 + 150 * number, 80 + 150 * number, (16, 16, 3)).astype(np.uint8)
+            images.write_png(tmp_path / "set" / name / f"{index}.png", picture)
+    tiny = {"network.width": 4, "data.labels": True, "threads": 1}
+    ganvas.train(tmp_path / "set", out=tmp_path / "run", total_images=64, batch_size=16, settings=tiny).run()
+    assert main(["evaluate", str(tmp_path / "run"), "--count", "64"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"label +covered\s+bright +\d+\.\d%\s+dark +\d+\.\d%", out)
+    reals = np.concatenate([np.zeros((40, 3)), np.ones((40, 3))]) + 0.1 * rng.standard_normal((80, 3))
+    fakes = reals[:40] + 0.01 * rng.standard_normal((40, 3))
+    known = (("dark", "bright", "none"), np.repeat([0, 1], 40))
+    scores = judging.judge(fakes.astype(np.float32), reals.astype(np.float32), SMALL, labels=known)
+    assert scores["label_coverage"] == {"dark": 1.0, "bright": 0.0}
+    flat = tmp_path / "flat"
+    for index in range(20):
+        images.write_png(flat / f"{index}.png", rng.integers(0, 255, (16, 16, 3)).astype(np.uint8))
+    assert "label_coverage" not in ganvas.evaluate(tmp_path / "run", flat, count=20)
 
 
 def test_what_a_run_held_out_is_the_measure_of_memorising(run, monkeypatch):

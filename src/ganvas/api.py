@@ -328,10 +328,10 @@ def evaluate(
     fake, real = measure(sides.fakes), measure(sides.reals)
     training = measure(sides.training) if sides.training else None
     if sides.seen is None:
-        scores = judging.judge(fake, real, network, training=training, seed=seed)
+        scores = judging.judge(fake, real, network, training=training, labels=sides.reals.labels, seed=seed)
     else:
-        seen = sides.seen
-        scores = judging.judge(fake, real, network, training=real[seen], held_out=real[~seen], seed=seed)
+        seen, known = sides.seen, sides.reals.labels
+        scores = judging.judge(fake, real, network, training=real[seen], held_out=real[~seen], labels=known, seed=seed)
     if sides.reals.name == "digits":
         scores |= digits.judge(*(pictures.take(0, pictures.count) for pictures in (sides.fakes, sides.reals)))
     if panel is not None:
@@ -393,7 +393,7 @@ def _run_and_source(trained: Trained, against: str | Path | None, count: int, se
         return _Sides(fakes, training, seen=seen if (~seen).sum() >= judging.FEWEST else None)
     channels, height, width = run.shape
     as_trained = run.resolved.data.but(
-        resolution=f"{height}x{width}", channels={1: "grey", 3: "rgb", 4: "rgba"}[channels]
+        resolution=f"{height}x{width}", channels={1: "grey", 3: "rgb", 4: "rgba"}[channels], labels=False
     )
     dataset = open_source(str(against), as_trained, limit=max(height, width))
     if not dataset.is_pictures:

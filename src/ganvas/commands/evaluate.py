@@ -50,6 +50,8 @@ class Evaluate:
             columns = [scores[f"digit_{name}"] for name in ("classes", "classes_real", "coverage")]
             shares = [["-" if x is None else f"{x:.1%}" for x in row] for row in zip(*columns, strict=True)]
             print_table(["digit", "share", "of the real", "covered"], [[str(d), *row] for d, row in enumerate(shares)])
+        elif "label_coverage" in scores:
+            print_table(["label", "covered"], [[n, f"{share:.1%}"] for n, share in scores["label_coverage"].items()])
         for note in scores.get("notes", []):
             print(f"note: {note}")
         return 0

@@ -39,12 +39,14 @@ class Pictures:
         count: how many.
         take: pictures start to stop, uint8 [stop - start, H, W, C].
         key: hash that stands for the content; features are kept on disk by it. Empty: not kept.
+        labels: names of labels, and int64 [count]; none by default.
     """
 
     name: str
     count: int
     take: Callable[[int, int], np.ndarray]
     key: str = ""
+    labels: tuple[tuple[str, ...], np.ndarray] | None = None
 
 
 def chosen(dataset: Dataset, count: int) -> np.ndarray:
@@ -60,6 +62,7 @@ def some(dataset: Dataset, count: int) -> Pictures:
         len(order),
         lambda start, stop: np.asarray(dataset.samples[order[start:stop]]),
         f"{dataset.key} {len(order)}",
+        None if dataset.labels is None else (dataset.label_names, dataset.labels[order]),
     )
 
 
@@ -103,6 +106,7 @@ def judge(
     *,
     training: np.ndarray | None = None,
     held_out: np.ndarray | None = None,
+    labels: tuple[tuple[str, ...], np.ndarray] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Every score of fakes against reals, with what it depends on.
@@ -113,14 +117,15 @@ def judge(
         network: what they are features of.
         training: features of what the fakes were learned from; by default the reals.
         held_out: features of pictures like `training` that were never learned from; by default the reals.
+        labels: names of labels, and the label of each real [M]: a run that knows labels can lose one of them.
         seed: of subsets and resamples.
 
     Returns:
         `frechet` (also as `fid` for Inception), `frechet_infinity`, `kid`, `kid_spread`, `precision`, `recall`,
-        `density`, `coverage`, `duplicates`, `diversity` (of fakes over that of reals), `memorisation`; `floor`, the
-        same between two disjoint halves of the reals; `intervals`, 95 %, for fewer than 5,000 pictures; `n_real`,
-        `n_fake`, `network`, `network_sha256`, `resize`, `dtype`, `seed`; `notes`, sentences on what to beware of and
-        why a score is None.
+        `density`, `coverage`, `duplicates`, `diversity` (of fakes over that of reals), `memorisation`; `floor`,
+        the same between two disjoint halves of the reals; with labels `label_coverage` of each; `intervals`, 95
+        %, for fewer than 5,000 pictures; `n_real`, `n_fake`, `network`, `network_sha256`, `resize`, `dtype`,
+        `seed`; `notes`, sentences on what to beware of and why a score is None.
 
     Raises:
         UserError: for features that are not finite, or fewer than 10 pictures.
@@ -146,6 +151,10 @@ def judge(
             f"{BIASED_BELOW:,} compare kid, or compare frechet with its floor."
         )
     scores["memorisation"] = _memorisation(fakes, reals if held_out is None else held_out, training, notes)
+    if labels is not None:
+        names, known = labels
+        covered = {name: by_picture["coverage"][known == number] for number, name in enumerate(names)}
+        scores["label_coverage"] = {name: float(part.mean()) for name, part in covered.items() if len(part)}
     scores["floor"] = _floor(reals, len(fakes), seed)
     if network.is_inception:
         scores["fid"] = scores["frechet"]
