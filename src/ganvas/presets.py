@@ -78,9 +78,9 @@ def ring() -> RunConfig:
         minutes=1,
         batch_size=256,
         network={"latent_skip": True, "generator_frequencies": 32, "discriminator_frequencies": 64},
-        loss=LossConfig(r1=0.02, r2=0.02, final_penalty=0.02, instance_noise=0.15),
-        optimiser=OptimiserConfig(generator_lr=5e-3, discriminator_lr=5e-3, schedule="cosine", final_lr=0.02),
-        average=AverageConfig(half_life_images=1e9, ramp=0.05),
+        loss=LossConfig(r1=0.02, r2=0.02, penalty_every=4, final_penalty=0.02, instance_noise=0.15),
+        optimiser=OptimiserConfig(generator_lr=5e-3, discriminator_lr=5e-3, schedule="cosine", final_lr=0.005),
+        average=AverageConfig(half_life_images=1e9, ramp=0.15),
     )
 
 
