@@ -9,7 +9,7 @@ import scipy.linalg
 import torch
 
 from ganvas.errors import BadSetting, BadShape, UserError
-from ganvas.style import arbitrary, decoder, network
+from ganvas.style import arbitrary, decoder, network, tiles
 from ganvas.style.losses import moments
 
 
@@ -184,18 +184,18 @@ def test_tiles_are_moved_alike(painter, monkeypatch):
 def test_parts_are_spread_over_the_picture():
     down, across = torch.meshgrid(torch.arange(240.0), torch.arange(320.0), indexing="ij")
     picture = torch.stack([down, across, 0 * down])[None]
-    parts = arbitrary.spread(picture, 240 * 320 // 4)
-    assert parts.shape == (arbitrary.CELLS**2, 3, 8, 16)
-    assert parts[:, 0].unique().numel() == 8 * arbitrary.CELLS  # none overlap
+    parts = tiles.spread(picture, 240 * 320 // 4, 8)
+    assert parts.shape == (tiles.CELLS**2, 3, 8, 16)
+    assert parts[:, 0].unique().numel() == 8 * tiles.CELLS  # none overlap
     torch.testing.assert_close(parts.mean((0, 2, 3)), picture.mean((0, 2, 3)), atol=0.6, rtol=0)
-    assert arbitrary.spread(picture, 10**9).shape == (arbitrary.CELLS**2, 3, 24, 40)
+    assert tiles.spread(picture, 10**9, 8).shape == (tiles.CELLS**2, 3, 24, 40)
 
 
 def test_parts_have_the_moments_of_the_whole(painter):
     picture = network.pink_noise(512)
     whole, parts = (
         moments(painter.backbone.features(seen, ["relu2_1"])["relu2_1"])
-        for seen in (picture, arbitrary.spread(picture, 512 * 512 // 4))
+        for seen in (picture, tiles.spread(picture, 512 * 512 // 4, 8))
     )
     assert float((parts.mean - whole.mean).norm() / whole.mean.norm()) < 0.03
     assert float((parts.covariance - whole.covariance).norm() / whole.covariance.norm()) < 0.1

@@ -11,9 +11,11 @@ from ganvas.data import crops
 from ganvas.data.source import open_source
 from ganvas.errors import BadSetting, RunError, SourceError
 from ganvas.events import Finished, Samples, Score
-from ganvas.style import losses
+from ganvas.models import stylise
+from ganvas.style import losses, tiles
 from ganvas.training import repaint, sampler
 from ganvas.training.checkup import Viewer
+from test_flow import texture
 from tiny import BATCH, advance, fresh, make_pictures, style_picture, tiny_config
 
 QUICK = {
@@ -205,3 +207,22 @@ def test_the_preset_of_stylists_is_whole():
     asked = changed(presets.stylise(), {"style.picture": style_picture()})
     assert asked.model == "stylise"
     assert asked.minutes == 30
+
+
+@pytest.mark.parametrize("size", [(400, 272), (283, 391)])
+def test_tiles_of_a_large_photograph_are_the_whole(monkeypatch, size):
+    """With means and sizes taken from all of it, to which parts spread over it come near."""
+    torch.manual_seed(0)
+    inner = stylise.build(stylise.Config(width=4, blocks=2), (3, 16, 16))["stylist"]
+    for module in inner.modules():
+        if isinstance(module, torch.nn.InstanceNorm2d):
+            torch.nn.init.normal_(module.weight, 1, 0.3)
+            torch.nn.init.normal_(module.bias, 0, 0.3)
+    stylist = stylists.Stylist(stylists._Whole(inner).eval())
+    photograph = texture(*size)
+    whole = stylist.paint(photograph)
+    monkeypatch.setattr(stylists, "WHOLE", 160 * 160)
+    apart = np.abs(stylist.paint(photograph) - whole).mean()
+    monkeypatch.setattr(tiles, "spread", lambda picture, most, stride: picture)
+    np.testing.assert_allclose(stylist.paint(photograph), whole, atol=1 / 255)
+    assert apart < 0.1 * np.abs(whole - photograph).mean()

@@ -5,6 +5,7 @@ Shapes: H height, W width. Photographs are float32 [H, W, 3] in [0, 1], sRGB.
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,11 @@ from torch.nn import functional
 from ganvas import api, images, presets
 from ganvas.config import changed
 from ganvas.errors import RunError, UserError
+from ganvas.layers import recompute_statistics
+from ganvas.models import stylise
+from ganvas.style import tiles
 
+WHOLE = 2**21  # pixels that are painted at once
 SMALLEST = 16  # pixels along a side that the network can mirror at every depth
 CHECKED = ((48, 64), (61, 35))  # sizes at which an export is compared
 TOLERANCE = 1e-4
@@ -54,7 +59,7 @@ def training(
 class Stylist:
     """A trained network that repaints."""
 
-    network: nn.Module
+    network: _Whole
 
     @torch.no_grad()
     def paint(self, photograph: np.ndarray, strength: float = 1.0) -> np.ndarray:
@@ -72,9 +77,28 @@ class Stylist:
         pixels = torch.tensor(photograph).permute(2, 0, 1)[None]
         height, width = pixels.shape[2:]
         wide, tall = max(0, SMALLEST - width), max(0, SMALLEST - height)
-        painted: Tensor = self.network(functional.pad(pixels, (0, wide, 0, tall), "replicate"))
+        pixels = functional.pad(pixels, (0, wide, 0, tall), "replicate")
+        painted: Tensor = self.in_tiles(pixels) if height * width > WHOLE else self.network(pixels)
         whole: np.ndarray = painted[0, :, :height, :width].permute(1, 2, 0).numpy()
         return whole if strength == 1 else photograph + np.float32(strength) * (whole - photograph)
+
+    def in_tiles(self, photograph: Tensor) -> Tensor:
+        """A photograph [1, 3, H, W] repainted tile by tile, in the memory of one.
+
+        Instance normalisation takes mean and size of each channel from the whole picture. Here they come from parts
+        spread over it, once for all tiles, so that these fit together.
+        """
+        network = copy.deepcopy(self.network)
+        for parent in list(network.modules()):
+            for name, norm in parent.named_children():
+                if isinstance(norm, nn.InstanceNorm2d):
+                    fixed = nn.BatchNorm2d(norm.num_features, norm.eps)
+                    fixed.load_state_dict(norm.state_dict(), strict=False)
+                    setattr(parent, name, fixed)
+        recompute_statistics(network, [tiles.spread(photograph, WHOLE, stylise.STRIDE)])
+        network.eval()
+        around = self.network.inner.reach
+        return tiles.worked_on(photograph, lambda part, *_: network(part), WHOLE, around, stylise.STRIDE)
 
     def export(self, path: Path) -> float:
         """Write the network as ONNX: "pictures" [1, 3, H, W] in [0, 1] to "painted", any size from 16.
@@ -119,7 +143,7 @@ class Stylist:
 class _Whole(nn.Module):
     """A run's network between pictures in [0, 1]."""
 
-    def __init__(self, inner: nn.Module):
+    def __init__(self, inner: stylise.Stylist):
         super().__init__()
         self.inner = inner
 
@@ -141,4 +165,6 @@ def load(path: str | Path) -> Stylist:
         raise RunError(
             f"{path} makes pictures out of nothing; one that repaints is trained by: ganvas style-train PICTURE."
         )
-    return Stylist(_Whole(trained.state.averages[architecture.sampler]).eval())
+    network = trained.state.averages[architecture.sampler]
+    assert isinstance(network, stylise.Stylist)
+    return Stylist(_Whole(network).eval())

@@ -13,6 +13,8 @@ from ganvas.config import RunConfig, Settings, setting
 from ganvas.errors import BadSetting
 from ganvas.models import Architecture, Networks, lean
 
+STRIDE = 4  # pixels to a position of its deepest features
+
 
 class Config(Settings):
     """Size of the network."""
@@ -65,6 +67,12 @@ class Stylist(nn.Module):
         self.blocks = nn.Sequential(*(Residual(4 * width) for _ in range(config.blocks)))
         self.up = nn.ModuleList([Conv(4 * width, 2 * width, 3), Conv(2 * width, width, 3)])
         self.leave = Conv(width, 3, 9, norm=False)
+
+    @property
+    def reach(self) -> int:
+        """Pixels around one that it depends on, besides means and sizes of the whole; a multiple of STRIDE."""
+        around = 4 + 1 + 2 + 8 * len(self.blocks) + 3 + 1 + 4  # from the first convolution to the last
+        return -(-around // STRIDE) * STRIDE
 
     def forward(self, pictures: Tensor) -> Tensor:
         """[N, 3, H, W] to [N, 3, H, W]."""

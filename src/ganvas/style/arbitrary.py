@@ -10,7 +10,6 @@ from both: the decoder itself passes through the levels, so the picture is encod
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -27,7 +26,6 @@ from ganvas.style.precision import half_is_faster
 
 RIDGE = 1e-3  # added to variances, which are near 1: what hardly varies must not be blown up
 DETAIL = FastConfig().detail
-CELLS = 8  # along each side of a large picture
 WHOLE = 2**20  # pixels that are painted at once
 HALO = 64  # pixels around a tile: what its features see, 34 to each side, and what their decoder sees of them, 22
 
@@ -63,7 +61,7 @@ class Painter:
     @torch.inference_mode()
     def _looked_at(self, picture: Tensor) -> Manner:
         if picture.shape[2] * picture.shape[3] > WHOLE:
-            picture = spread(picture, WHOLE)
+            picture = tiles.spread(picture, WHOLE, STRIDE)
         with self.precision():
             features = self.backbone.features(whole_strides(picture), LEVELS)
         style = statistics.of_features(self.backbone.name, features)
@@ -102,20 +100,15 @@ class Painter:
                     moves[level] = transport(moments(features.float()), manner.style[level].moments)
                 return moves[level](features)
 
-        def painted(picture: Tensor, origin: tuple[int, int] = (0, 0)) -> Tensor:
+        def painted(picture: Tensor, top: int = 0, left: int = 0) -> Tensor:
+            origin = (top // STRIDE, left // STRIDE)
             return self._painted(picture, move, manner.strokes, origin, strength, detail)
 
         height, width = photograph.shape[2:]
         if height * width <= WHOLE:
             return painted(photograph)
-        painted(spread(photograph, WHOLE))
-        whole, frame = torch.empty_like(photograph), tiles.frame_of(photograph)
-        side = math.isqrt(WHOLE // 2)
-        for window in tiles.split(height, width, -(-height // side), -(-width // side), STRIDE):
-            seen = window.grown(HALO, frame)
-            part = painted(seen.cut(photograph), (seen.top // STRIDE, seen.left // STRIDE))
-            window.cut(whole).copy_(window.seen_from(seen).cut(part))
-        return whole
+        painted(tiles.spread(photograph, WHOLE, STRIDE))
+        return tiles.worked_on(photograph, painted, WHOLE, HALO, STRIDE)
 
     def _painted(
         self, photograph: Tensor, move: Callable[[str, Tensor], Tensor], laid: strokes.Strokes,
@@ -170,17 +163,6 @@ def whole_strides(picture: Tensor) -> Tensor:
     """The picture with its right and lower edge repeated up to a multiple of STRIDE, two at least."""
     more_down, more_right = (max(2 * STRIDE, side + -side % STRIDE) - side for side in picture.shape[2:])
     return functional.pad(picture, (0, more_right, 0, more_down), mode="replicate")
-
-
-def spread(picture: Tensor, most: int) -> Tensor:
-    """The middle of each of CELLS x CELLS cells of a picture [1, C, H, W], about so many pixels in all, as a batch."""
-    share, parts = min(1.0, math.sqrt(most / (picture.shape[2] * picture.shape[3]))), []
-    for rows in picture.tensor_split(CELLS, 2):
-        for cell in rows.tensor_split(CELLS, 3):
-            height, width = (max(STRIDE, int(share * side / CELLS) // STRIDE * STRIDE) for side in picture.shape[2:])
-            top, left = (cell.shape[2] - height) // 2, (cell.shape[3] - width) // 2
-            parts.append(cell[:, :, top : top + height, left : left + width])
-    return torch.cat(parts)
 
 
 @dataclass(frozen=True)

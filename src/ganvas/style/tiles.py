@@ -13,6 +13,7 @@ Shapes: C channels of a layer, H height, W width of the picture, h, w of a layer
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -24,6 +25,7 @@ from ganvas.style.losses import Moments, Sums, positions, sums
 from ganvas.style.network import Backbone, deepest, reach
 
 Region = Mapping[str, Tensor] | None  # a mask [h, w] by layer; one that is missing has no moments. None: everything
+CELLS = 8  # along each side of a large picture
 BAND = 64  # rows of pixels that are summed up together; a multiple of every layer's stride
 Found = list[dict[str, Moments]]  # of each region, by layer
 
@@ -116,6 +118,38 @@ def split(height: int, width: int, rows: int, columns: int, stride: int) -> list
 def edges(start: int, end: int, step: int, least: int) -> list[int]:
     """Where parts of a length begin, one step after the other, and the end; what is left over joins the last part."""
     return [*(at for at in range(start, end, step) if at == start or end - at >= least), end]
+
+
+def worked_on(
+    picture: Tensor, work: Callable[[Tensor, int, int], Tensor], most: int, around: int, stride: int
+) -> Tensor:
+    """A picture [1, C, H, W] worked on tile by tile, in the memory of one.
+
+    Args:
+        picture: all of it.
+        work: takes a part with its halo, and where it begins, from top and left; gives back as many pixels.
+        most: pixels that are worked on at once: a tile has half of them, its halo not counted.
+        around: pixels of the halo, a multiple of the stride.
+        stride: what tiles begin at multiples of.
+    """
+    (height, width), side = picture.shape[2:], math.isqrt(most // 2)
+    whole, frame = torch.empty_like(picture), frame_of(picture)
+    for window in split(height, width, -(-height // side), -(-width // side), stride):
+        seen = window.grown(around, frame)
+        part = work(seen.cut(picture), seen.top, seen.left)
+        window.cut(whole).copy_(window.seen_from(seen).cut(part))
+    return whole
+
+
+def spread(picture: Tensor, most: int, stride: int) -> Tensor:
+    """The middle of each of CELLS x CELLS cells of a picture [1, C, H, W], about so many pixels in all, as a batch."""
+    share, parts = min(1.0, math.sqrt(most / (picture.shape[2] * picture.shape[3]))), []
+    for rows in picture.tensor_split(CELLS, 2):
+        for cell in rows.tensor_split(CELLS, 3):
+            height, width = (max(stride, int(share * side / CELLS) // stride * stride) for side in picture.shape[2:])
+            top, left = (cell.shape[2] - height) // 2, (cell.shape[3] - width) // 2
+            parts.append(cell[:, :, top : top + height, left : left + width])
+    return torch.cat(parts)
 
 
 def strips(height: int, width: int, most: int | None) -> list[Window]:
