@@ -308,6 +308,16 @@ def test_resizing_is_antialiased_and_keeps_sixteen_bits():
     assert photos.resize(stripes, 300, 10).max() <= 1
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("shape", [(3, 20, 30), (1, 20, 30)])
+def test_pictures_may_lie_in_memory_as_they_like(tmp_path, suffix, shape):
+    planes = np.broadcast_to(smooth(20, 30).transpose(2, 0, 1)[: shape[0]].copy(), (3, 20, 30))
+    paths = [tmp_path / f"{name}{suffix}" for name in ("planes", "pixels")]
+    for path, pixels in zip(paths, (planes.transpose(1, 2, 0), np.ascontiguousarray(planes.transpose(1, 2, 0)))):
+        photos.write(path, Photo(pixels))
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
 def test_output_is_the_same_for_the_same_photo(tmp_path):
     for suffix in SUFFIXES:
         made = [photos.write(tmp_path / f"{n}{suffix}", Photo(smooth())) or (tmp_path / f"{n}{suffix}") for n in "ab"]

@@ -74,7 +74,8 @@ def png(values: np.ndarray, profile: bytes | None, told: bytes | None) -> bytes:
         profile: ICC profile to embed.
         told: EXIF to embed.
     """
-    data = bytes(imagecodecs.png_encode(values[..., 0] if values.shape[2] == 1 else values, level=PNG_LEVEL))
+    rows = np.ascontiguousarray(values[..., 0] if values.shape[2] == 1 else values)
+    data = bytes(imagecodecs.png_encode(rows, level=PNG_LEVEL))
     chunks = b""
     if profile:
         chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
