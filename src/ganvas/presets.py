@@ -37,7 +37,7 @@ def pictures() -> RunConfig:
 def digits() -> RunConfig:
     """The carried handwritten digits with their labels, two minutes on a CPU.
 
-    Measured 2026-11-26 (docs/experiments.md): Frechet distance 0.13 to 0.14 on digit-classifier features after 240
+    Measured 2026-11-26 (docs/experiments.md): Frechet distance 0.13 to 0.15 on digit-classifier features after 240
     CPU-seconds on one thread (0.9 without labels), where DCGAN has 18.9 to 22.0 and the training digits 0.08.
     """
     return pictures().but(source="digits", minutes=2, data={"labels": True}, optimiser={"generator_lr": 1e-2})
