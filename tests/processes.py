@@ -19,7 +19,7 @@ def main(job: Path, root: Path, resume: Path | None = None) -> None:
     """Take the steps; the leading process saves, every process checks that all hold the same weights."""
     torch.set_num_threads(1)
     asked = json.loads(job.read_text())
-    dataset = dataset_for(asked["model"])
+    dataset = dataset_for(asked["model"], asked["changes"].get("data"))
     config = tiny_config(asked["model"], dataset, **asked["changes"])
     here = engine.start(torch.device("cpu"))
     state = State(config, dataset.shape, here)

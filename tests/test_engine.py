@@ -41,6 +41,10 @@ JOBS = {
         "loss": {"adversarial": "relativistic", "r1": 0.3, "r2": 0.2}, "variety": {"pack": 2, "deviation": 2},
         "augment": {"policy": "translation,colour"},
     },
+    "lean-labels": {
+        "loss": {"adversarial": "relativistic", "r1": 0.3, "r2": 0.2}, "data": {"labels": True},
+        "augment": {"policy": "translation"},
+    },
     "dcgan-deviation": {"loss": {"adversarial": "nonsaturating"}, "variety": {"deviation": 4}},
     "mlp-packed": {
         "loss": {"adversarial": "wasserstein", "gradient_penalty": 1.0}, "variety": {"pack": 2, "deviation": 2},
@@ -78,7 +82,7 @@ def distance(one, other, *parts):
 @pytest.mark.parametrize("job", JOBS)
 def test_two_processes_equal_one(job, tmp_path, record_property):
     model = job.split("-")[0]
-    dataset = dataset_for(model)
+    dataset = dataset_for(model, JOBS[job].get("data"))
     config = tiny_config(model, dataset, **JOBS[job])
     together, numbers = snapshot(load(config, dataset, run(tmp_path, job, 6)))
     alone, expected = snapshot(advance(config, dataset, fresh(config, dataset), 6))
@@ -100,7 +104,7 @@ def test_two_processes_equal_one(job, tmp_path, record_property):
 @pytest.mark.parametrize("job", ["lean-lazy"])
 def test_one_process_goes_on_where_two_stopped_and_the_other_way_round(job, tmp_path):
     model = job.split("-")[0]
-    dataset = dataset_for(model)
+    dataset = dataset_for(model, JOBS[job].get("data"))
     config = tiny_config(model, dataset, **JOBS[job])
     straight, _ = snapshot(advance(config, dataset, fresh(config, dataset), 6))
     half = run(tmp_path, job, 3)

@@ -9,7 +9,7 @@ import torch
 
 from ganvas import api, labels, models
 from ganvas.config import DataConfig
-from ganvas.data.source import Dataset, open_source
+from ganvas.data.source import open_source
 from ganvas.errors import BadSetting, RunError, UnknownName
 from ganvas.training import checkpoint, sampler
 from ganvas.training.checkup import Examiner
@@ -18,17 +18,20 @@ from ganvas.training.engine import Engine
 from ganvas.training.loop import train
 from ganvas.training.phases import Step
 from ganvas.training.step import Stepper
-from tiny import BATCH, advance, adversarial_models, all_finite, differing, fresh, make_pictures, snapshot, tiny_config
+from tiny import (
+    BATCH,
+    advance,
+    adversarial_models,
+    all_finite,
+    differing,
+    fresh,
+    make_pictures,
+    make_shades,
+    snapshot,
+    tiny_config,
+)
 
 LABELLED = {"data": {"labels": True}}
-
-
-def shades(count=96):
-    """Grey pictures: three in four dark ("night"), one in four bright ("day")."""
-    known = (np.arange(count) % 4 == 0).astype(np.int64)
-    rng = np.random.default_rng(7)
-    level = np.where(known, 215, 40)[:, None, None, None] + rng.integers(-20, 20, (count, 16, 16, 1))
-    return Dataset("shades", level.astype(np.uint8), "shades-key", known, ("night", "day"))
 
 
 def settings_for(model):
@@ -72,7 +75,7 @@ def test_shuffled_labels_are_told_before_the_first_step():
 
 @pytest.mark.parametrize("model", adversarial_models())
 def test_every_pair_takes_them(model):
-    dataset = shades()
+    dataset = make_shades()
     config = tiny_config(model, dataset, **settings_for(model))
     assert config.data.label_shares == (0.75, 0.25)
     state = fresh(config, dataset)
@@ -91,7 +94,7 @@ def test_every_pair_takes_them(model):
 
 @pytest.mark.parametrize("model", adversarial_models())
 def test_they_resume_exactly(model, tmp_path):
-    dataset = shades()
+    dataset = make_shades()
     config = tiny_config(model, dataset, **settings_for(model))
     straight = snapshot(advance(config, dataset, fresh(config, dataset), 7))
     path = checkpoint.save(tmp_path, advance(config, dataset, fresh(config, dataset), 3), keep=3)
@@ -101,7 +104,7 @@ def test_they_resume_exactly(model, tmp_path):
 
 
 def test_a_generator_learns_what_its_labels_look_like(tmp_path):
-    dataset = shades()
+    dataset = make_shades()
     config = tiny_config(
         "lean", dataset, total_images=150 * BATCH, steady={"every_images": 30 * BATCH, "held_out": 24},
         optimiser={"generator_lr": 5e-3}, **settings_for("lean"),
@@ -120,7 +123,7 @@ def test_a_generator_learns_what_its_labels_look_like(tmp_path):
 
 
 def test_sample_k_is_the_same_however_many_are_asked_for():
-    dataset = shades()
+    dataset = make_shades()
     network = fresh(tiny_config("lean", dataset, **LABELLED), dataset).averages["generator"]
     whole = sampler.latents(network, 20, seed=4)
     assert np.array_equal(sampler.latents(network, 5, seed=4, first=7), whole[7:12])
@@ -144,7 +147,7 @@ def test_without_labels_a_run_is_what_it_was():
     ("lean", {"data": {"labels": True, "label_shares": (0.0, 0.0)}}, "has 2 numbers, but takes one for each"),
 ])  # fmt: skip
 def test_what_does_not_go_together_is_refused(model, changes, message):
-    dataset = shades()
+    dataset = make_shades()
     with pytest.raises(BadSetting, match=message):
         models.build(tiny_config(model, dataset, **(LABELLED | changes)), dataset.shape)
 

@@ -43,8 +43,18 @@ def make_points(count=96, name="ring"):
     return Dataset(name, (centres + 0.01 * rng.standard_normal((count, 2))).astype(np.float32), "points-key")
 
 
-def dataset_for(model):
-    """Points for perceptrons, colour for painters, grey pictures for all others."""
+def make_shades(count=96):
+    """Grey pictures with labels: three in four dark ("night"), one in four bright ("day")."""
+    known = (np.arange(count) % 4 == 0).astype(np.int64)
+    rng = np.random.default_rng(7)
+    level = np.where(known, 215, 40)[:, None, None, None] + rng.integers(-20, 20, (count, 16, 16, 1))
+    return Dataset("shades", level.astype(np.uint8), "shades-key", known, ("night", "day"))
+
+
+def dataset_for(model, data=None):
+    """Points for perceptrons, colour for painters, grey pictures for all others; shades where labels are asked for."""
+    if data and data.get("labels"):
+        return make_shades()
     return make_points() if model == "mlp" else make_pictures(channels=3 if model == "stylise" else 1)
 
 
