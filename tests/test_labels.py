@@ -10,6 +10,7 @@ import torch
 from ganvas import api, labels, models
 from ganvas.config import DataConfig
 from ganvas.data.source import open_source
+from ganvas.data.stream import split
 from ganvas.errors import BadSetting, RunError, UnknownName
 from ganvas.training import checkpoint, sampler
 from ganvas.training.checkup import Examiner
@@ -176,3 +177,23 @@ def test_one_label_is_drawn_on_demand(tmp_path):
 def test_a_run_without_labels_has_none_to_ask_for(tmp_path):
     with pytest.raises(RunError, match=r"was trained without labels.*data\.labels=true"):
         short_run(tmp_path / "run", **{"data.labels": False}).sample(1, label="3")
+
+
+def test_learning_by_heart_is_judged_by_the_logits_of_own_labels(monkeypatch):
+    dataset = make_shades()
+    config = tiny_config("lean", dataset, steady={"held_out": 12}, **LABELLED)
+    examiner, state = Examiner(config, dataset, 100), fresh(config, dataset)
+    critic = state.networks["discriminator"]
+    monkeypatch.setattr(critic, "forward", lambda x: torch.stack([x.mean((1, 2, 3)), 3 + 2 * x.mean((1, 2, 3))], 1))
+    fakes = np.random.default_rng(0).integers(0, 60, (128, 16, 16, 1)).astype(np.uint8)
+    drawn = sampler.label_numbers(state.averages["generator"], 128, seed=config.seed, purpose="checkup/latents")
+
+    def mean_logit(pictures, known):
+        bright = pictures.mean((1, 2, 3)) / 127.5 - 1
+        return np.where(known == 1, 3 + 2 * bright, bright).mean()
+
+    training, held_out = split(96, 12, config.seed)
+    seen = mean_logit(dataset.samples[training], dataset.labels[training])
+    unseen = mean_logit(dataset.samples[held_out], dataset.labels[held_out])
+    expected = (seen - unseen) / (seen - mean_logit(fakes, drawn))
+    assert examiner.overfit(state, fakes) == pytest.approx(expected, rel=1e-3)
