@@ -9,6 +9,7 @@ import pytest
 
 from ganvas import film, painter, photos, quick, reels
 from ganvas.cli import main
+from ganvas.commands.style import Style
 from ganvas.errors import UserError
 from ganvas.film import Before, frames_in, paint_frames, read, steadied
 from ganvas.photos import Photo
@@ -186,3 +187,37 @@ def test_what_is_no_film_is_one_line(frames, tmp_path, capsys, content, out, mes
     assert main(["style", str(tmp_path / content), "mosaic", "--out", str(tmp_path / out), "--fast"]) == 2
     assert re.search(message, capsys.readouterr().err)
     assert not (tmp_path / out).exists()
+
+
+def test_a_film_that_is_not_whole_is_never_called_so(frames, tmp_path, monkeypatch):
+    """As on a full disk, of which OpenCV says nothing."""
+    plain = reels._assemble
+    monkeypatch.setattr(reels, "_assemble", lambda path, made, rate: plain(path, list(made)[:4], rate))
+    (tmp_path / "film.mp4").write_bytes(b"what was there before")
+    with pytest.raises(UserError, match="could not be written whole; see to the disk"):
+        reels.write(tmp_path / "film.mp4", frames_in(frames), 12.0)
+    assert (tmp_path / "film.mp4").read_bytes() == b"what was there before"
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["film.mp4"]
+
+
+def test_a_codec_that_is_missing_is_told_before_the_work(frames, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(reels, "_assemble", lambda path, made, rate: None)
+    assert main(["style", str(frames), "mosaic", "--out", str(tmp_path / "x.mp4"), "--fast", "--video"]) == 2
+    assert "OpenCV cannot write .mp4 here; try --out FILE.avi" in capsys.readouterr().err
+    assert not list(tmp_path.glob(".x.mp4*"))
+
+
+def test_a_changed_style_begins_the_film_anew(tmp_path):
+    style, film_file = tmp_path / "style.png", tmp_path / "film.mp4"
+    film_file.touch()
+    photos.write(style, Photo(texture(20, 20)))
+    asked = Style(content=film_file, styles=(style,), out=tmp_path / "x.mp4")
+    before = asked.job()
+    assert asked.job() == before
+    photos.write(style, Photo(texture(20, 30)))
+    assert asked.job() != before
+
+
+def test_one_film_at_a_time(tmp_path, capsys):
+    assert main(["style", "a.mp4", "b.mp4", "--with", "run", "--out", str(tmp_path / "x.mp4")]) == 2
+    assert "one film at a time: with --with, b.mp4 would be another." in capsys.readouterr().err

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,11 +56,9 @@ def opened(path: Path) -> Reel:
     """
     if not path.is_file():
         raise BadSetting(f"{path} is not there; a film is a file ({', '.join(READ)}) or a folder of frames.")
-    cv = opencv()
+    cv, count = opencv(), _frames_of(path)
     film = cv.VideoCapture(str(path))
-    rate, count = float(film.get(cv.CAP_PROP_FPS)), 0
-    while film.grab():  # what files say of their length is a guess
-        count += 1
+    rate = float(film.get(cv.CAP_PROP_FPS))
     film.release()
     if not count:
         raise BadSetting(f"{path} holds no film that OpenCV can read; turn it into .mp4, or into a folder of frames.")
@@ -67,11 +66,16 @@ def opened(path: Path) -> Reel:
 
 
 def check_written(path: Path) -> None:
-    """Raise BadSetting unless a film can be written under a name like this."""
+    """Raise BadSetting unless a film can be written under a name like this: a frame of one is, before hours of work."""
     if path.suffix.lower() not in WRITTEN:
         raise BadSetting(
             f"{path} ends in {path.suffix!r}; films are written as {', '.join(WRITTEN)}, or as a folder of frames."
         )
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / f"trial{path.suffix}"
+        _assemble(trial, [np.zeros((64, 64, 3), np.uint8)], RATE)
+        if not _frames_of(trial):
+            raise BadSetting(f"OpenCV cannot write {path.suffix} here; try --out FILE.avi, or a folder of frames.")
 
 
 def write(path: Path, frames: Sequence[Path], rate: float) -> None:
@@ -85,25 +89,40 @@ def write(path: Path, frames: Sequence[Path], rate: float) -> None:
     Raises:
         UserError: when it cannot be written.
     """
-    check_written(path)
-    cv = opencv()
-    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
-    height, width = pixels(frames[0]).shape[:2]
-    film: Any = cv.VideoWriter(
-        str(unfinished), cv.VideoWriter.fourcc(*WRITTEN[path.suffix.lower()]), rate, (width, height)
-    )
     try:
-        for frame in frames if film.isOpened() else ():
-            film.write(pixels(frame)[..., ::-1])
-        film.release()
-        if not unfinished.exists() or not unfinished.stat().st_size:
-            raise UserError(f"{path} could not be written by OpenCV; try .avi, or a folder of frames as --out.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _assemble(unfinished, (pixels(frame) for frame in frames), rate)
+        if _frames_of(unfinished) != len(frames):  # a full disk, of which OpenCV does not tell
+            raise UserError(f"{path} could not be written whole; see to the disk, then run the same command again.")
         os.replace(unfinished, path)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}.") from None
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _assemble(path: Path, frames: Iterable[np.ndarray], rate: float) -> None:
+    """Write frames uint8 [H, W, 3] of one size; OpenCV says nothing of what fails."""
+    cv = opencv()
+    film: Any = None
+    for frame in frames:
+        if film is None:
+            code = cv.VideoWriter.fourcc(*WRITTEN[path.suffix.lower()])
+            film = cv.VideoWriter(str(path), code, rate, (frame.shape[1], frame.shape[0]))
+        film.write(frame[..., ::-1])
+    if film is not None:
+        film.release()
+
+
+def _frames_of(path: Path) -> int:
+    """How many frames can be read of a film: what files say of their length is a guess."""
+    cv = opencv()
+    film, count = cv.VideoCapture(str(path)), 0
+    while film.grab():
+        count += 1
+    film.release()
+    return count
 
 
 def pixels(frame: Path) -> np.ndarray:

@@ -106,6 +106,8 @@ class Style:
         """Paint frame after frame; a film file is put together once all are there."""
         from ganvas import film, reels
 
+        if self.with_ is not None and self.styles:
+            raise BadSetting(f"one film at a time: with --with, {self.styles[0]} would be another.")
         if reels.is_film(self.content):
             reel = reels.opened(self.content)
             frames, count, rate = reel.frames(), reel.count, reel.rate
@@ -116,11 +118,17 @@ class Style:
         if self.out.suffix:
             reels.check_written(self.out)
             folder = self.out.with_name(f".{self.out.name}-{self.job()}")
-        painter_of = self.frame_in_one_pass() if self.one_pass else self.frame_by_optimisation(count)
-        began, before, made = time.monotonic(), len(list(folder.glob("*"))), []
-        for target in film.paint_frames(frames, folder, painter_of):
+        paint = self.frame_in_one_pass() if self.one_pass else self.frame_by_optimisation(count)
+        began, painted, made = time.monotonic(), 0, []
+
+        def counted(frame: Photo, before: Before | None) -> Photo | None:
+            nonlocal painted
+            painted += 1
+            return paint(frame, before)
+
+        for target in film.paint_frames(frames, folder, counted):
             made.append(target)
-            pace = (time.monotonic() - began) / max(len(made) - before, 1)
+            pace = (time.monotonic() - began) / max(painted, 1)
             left = f"about {pace * (count - len(made)) / 60:.0f} min left" if len(made) < count else "done"
             self.tell({"content": str(self.content), "out": str(target), "reason": f"{len(made)} of {count}, {left}"})
         if len(made) < count:
@@ -134,8 +142,11 @@ class Style:
         return 0
 
     def job(self) -> str:
-        """What tells this film from others that are to have the same name."""
+        """What tells this film from others that are to have the same name: settings, and files as they are now."""
         asked = {name: str(value) for name, value in vars(self).items() if name != "json"}
+        for path in (self.content, *self.styles, *self.mask, *([self.with_ / "config.json"] if self.with_ else [])):
+            if path.exists():
+                asked[f"file {path}"] = f"{path.stat().st_size} {path.stat().st_mtime_ns}"
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]
 
     def frame_by_optimisation(self, frames: int) -> Paint:
