@@ -31,13 +31,15 @@ def summary(rows: list[Row]) -> str:
     lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for source, label in dict.fromkeys((r["source"], r["label"]) for r in rows):
         found = [r for r in rows if (r["source"], r["label"]) == (source, label)]
-        every = sum(r["modes"] == r["modes_total"] for r in found)
+        what = "arc_bins" if "arc_bins" in found[0] else "modes"
+        every = sum(r[what] == r[f"{what}_total"] for r in found)
 
         def spread(name: str, found: list[Row] = found) -> str:
             values = sorted(r[name] for r in found if r.get(name) is not None)
             return f"{values[0]:.3g} to {values[-1]:.3g} ({values[len(values) // 2]:.3g})" if values else ""
 
-        scores = " | ".join(spread(name) for name in ("high_quality", "reverse_kl", "spread_ratio"))
+        quality = "near_curve" if "near_curve" in found[0] else "high_quality"
+        scores = " | ".join(spread(name) for name in (quality, "reverse_kl", "spread_ratio"))
         lines.append(
             f"| {source} | {label or 'preset'} | {len(found)} | {spread('cpu_seconds')} | "
             f"all in {every} of {len(found)} | {scores} |"
