@@ -110,6 +110,13 @@ def test_a_film_from_the_command_line(frames, tmp_path, capsys):
     assert "holds no frames" in capsys.readouterr().err
 
 
+def test_a_folder_may_have_a_dot_in_its_name(frames, tmp_path):
+    out = tmp_path / "take.2"
+    out.mkdir()
+    assert main(["style", str(frames), "mosaic", "--out", str(out), "--fast", "--video", "--size", "48"]) == 0
+    assert len(list(out.iterdir())) == 6
+
+
 def test_a_film_in_one_pass(frames, tmp_path, capsys):
     photos.write(tmp_path / "style.png", Photo(texture(48, 64, seed=5)))
     command = ["style", str(frames), str(tmp_path / "style.png"), "--out", str(tmp_path / "film"), "--fast"]

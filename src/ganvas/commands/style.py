@@ -115,7 +115,7 @@ class Style:
             paths = film.frames_in(self.content)
             frames, count, rate = film.read(paths), len(paths), reels.RATE
         folder = self.out
-        if self.out.suffix:
+        if self.out.suffix and not self.out.is_dir():
             reels.check_written(self.out)
             folder = self.out.with_name(f".{self.out.name}-{self.job()}")
         paint = self.frame_in_one_pass() if self.one_pass else self.frame_by_optimisation(count)
