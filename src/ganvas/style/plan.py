@@ -69,8 +69,8 @@ def _planned(config: StyleConfig, takes: memory.Needs, height: int, width: int, 
     least = min(history, LEAST_HISTORY)
     histories = sorted({max(least, history // 2**n) for n in range(history.bit_length())}, reverse=True)
     layers = [*config.weights.style_shares, *config.weights.content_layers]
-    # In the order of how like the painting at once theirs will be: strips round nearly as it does, tiles do not, and
-    # fewer steps remembered are other steps.
+    # In the order of how like the painting at once theirs will be: strips round as it does, tiles do not, and fewer
+    # steps remembered are other steps.
     ways = [(history, True), *((steps, False) for steps in histories)]
     found = [plan for steps, strips in ways if (plan := _tiled(takes, layers, height, width, steps, strips, most))]
     if not found:

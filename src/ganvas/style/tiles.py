@@ -100,9 +100,18 @@ def frame_of(picture: Tensor) -> Window:
 
 
 def halo(layers: Iterable[str]) -> int:
-    """How far a tile must reach beyond its inner part, in pixels: the receptive field, rounded up to the stride."""
+    """How far a tile must reach beyond its inner part, in pixels: what its features see and are seen by."""
     deep = reach(deepest(layers))
-    return -(-deep.field // deep.stride) * deep.stride
+    return paired(deep.field, deep.stride)
+
+
+def paired(pixels: int, stride: int) -> int:
+    """Pixels rounded up to whole pairs of positions: `winograd.py` works on pairs, which must stay the same.
+
+    >>> paired(78, 16)
+    96
+    """
+    return -(-pixels // (2 * stride)) * 2 * stride
 
 
 def split(height: int, width: int, rows: int, columns: int, stride: int) -> list[Window]:
@@ -173,7 +182,7 @@ def looked_at(
     if not layers:
         return
     frame, deep = frame_of(picture), reach(deepest(layers))
-    reaching = -(-deep.field // (2 * deep.stride)) * deep.stride  # what features see, not what sees them
+    reaching = paired(deep.field // 2, deep.stride)  # what features see, not what sees them
     for tile in tiles:
         outer = tile.grown(reaching, frame)
         found = backbone.features(outer.cut(picture), layers)
