@@ -10,6 +10,7 @@ from PIL import Image
 from ganvas import photos, quick, stylists
 from ganvas.cli import main
 from ganvas.errors import BadSetting, RunError, UserError
+from ganvas.style.events import Stepped
 from test_stylists import QUICK
 from tiny import make_pictures, style_picture
 
@@ -124,3 +125,32 @@ def test_brushes_refuse_what_they_cannot_use(tmp_path):
         quick.any_style([style_picture()], [0.0])
     with pytest.raises(UserError, match="cannot be read"):
         quick.any_style([tmp_path / "nowhere.png"])
+
+
+def test_retouching_goes_on_from_what_the_network_painted(photograph, run, tmp_path):
+    """Some steps bring the loss of the very picture that the network made down."""
+    losses = []
+    stylization = quick.retouched(photograph, run, tmp_path / "painted.png", steps=8)
+    assert np.array_equal(stylization.begun, stylists.load(run).paint(photos.read(photograph).seen()))
+    for event in stylization:
+        if isinstance(event, Stepped):
+            losses.append(sum(event.losses.values()))
+            assert event.size == (30, 40)
+    assert len(losses) == 8
+    assert min(losses) < 0.8 * losses[0]  # the best is kept
+    assert photos.read(tmp_path / "painted.png").alpha is not None
+
+
+def test_the_command_retouches_photographs(photograph, run, tmp_path, capsys):
+    line = ["style", str(photograph), str(photograph.parent), "--with", str(run), "--retouch", "2", "--size", "32"]
+    assert main([*line, "--out", str(tmp_path / "painted"), "--json"]) == 0
+    told = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert [(line["steps"], line["width"]) for line in told if "steps" in line] == [(2, 32)]
+    assert photos.read(tmp_path / "painted" / photograph.name).pixels.shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize("wrong", [["a.jpg", "b.jpg"], ["a.jpg", "--with", "run", "--retouch", "-1"],
+                                   ["a.mp4", "--with", "run"]])  # fmt: skip
+def test_what_cannot_be_retouched_is_told(wrong, capsys):
+    assert main(["style", *wrong, "--out", "x.png", "--retouch", "3"][: None if "--retouch" not in wrong else -2]) == 2
+    assert "--retouch takes a number of steps, and --with RUN and photographs, no film." in capsys.readouterr().err

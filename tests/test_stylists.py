@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from ganvas import api, presets, stylists
-from ganvas.config import RunConfig, changed
+from ganvas.config import RunConfig, StylistConfig, changed
 from ganvas.data import crops
 from ganvas.data.source import open_source
 from ganvas.errors import BadSetting, RunError, SourceError
@@ -218,7 +218,7 @@ def test_tiles_of_a_large_photograph_are_the_whole(monkeypatch, size):
         if isinstance(module, torch.nn.InstanceNorm2d):
             torch.nn.init.normal_(module.weight, 1, 0.3)
             torch.nn.init.normal_(module.bias, 0, 0.3)
-    stylist = stylists.Stylist(stylists._Whole(inner).eval())
+    stylist = stylists.Stylist(stylists._Whole(inner).eval(), StylistConfig())
     photograph = texture(*size)
     whole = stylist.paint(photograph)
     monkeypatch.setattr(stylists, "WHOLE", 160 * 160)

@@ -38,6 +38,7 @@ class Stylization:
         out: file to write at the end, or when asked to stop; beside it lie a preview and, until it is done, what is
             needed to go on after a kill.
         before: of a frame in a sequence, what it goes on from.
+        begun: a painting to go on with, at the painting's own size alone; `scales.steps` steps.
         photo: the painting in the photograph's frame, once it is there.
         notes: what the file's format could not hold.
     """
@@ -49,6 +50,7 @@ class Stylization:
     config: StyleConfig
     out: Path | None = None
     before: Before | None = None
+    begun: Picture | None = None
     photo: Photo | None = field(default=None, init=False)
     notes: list[str] = field(default_factory=list, init=False)
     _stop: bool = field(default=False, init=False)
@@ -96,9 +98,12 @@ class Stylization:
             sources.append(self._source(opened_style(style), weight, mask, content))
         start = None if config.start in ("content", "noise") else as_tensor(opened(config.start).seen())
         anchor = None
-        if self.before is not None:  # coarse scales have been painted already, in the frames before
+        if self.begun is not None:
+            start = as_tensor(opened(self.begun).seen())
+        if self.before is not None:
             start = as_tensor(self.before.laid_on(photo.seen()))
             anchor = Anchor(as_tensor(self.before.picture), torch.from_numpy(self.before.believed)[None, None])
+        if self.begun is not None or self.before is not None:  # coarse scales have been painted already
             config = config.but(
                 scales={"smallest": max(8, *content.shape[2:]), "first_steps": config.scales.steps}, start="content"
             )

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganvas import api, images, presets
-from ganvas.config import changed
+from ganvas.config import StylistConfig, changed
 from ganvas.errors import RunError, UserError
 from ganvas.layers import recompute_statistics
 from ganvas.models import stylise
@@ -57,9 +57,15 @@ def training(
 
 @dataclass(frozen=True)
 class Stylist:
-    """A trained network that repaints."""
+    """A trained network that repaints.
+
+    Attributes:
+        network: between pictures in [0, 1].
+        manner: what it has learnt.
+    """
 
     network: _Whole
+    manner: StylistConfig
 
     @torch.no_grad()
     def paint(self, photograph: np.ndarray, strength: float = 1.0) -> np.ndarray:
@@ -167,4 +173,4 @@ def load(path: str | Path) -> Stylist:
         )
     network = trained.state.averages[architecture.sampler]
     assert isinstance(network, stylise.Stylist)
-    return Stylist(_Whole(network).eval())
+    return Stylist(_Whole(network).eval(), trained.run.resolved.style)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,6 +38,8 @@ class Style:
     """Paint in one pass of a network that knows any style: a second instead of minutes, and somewhat less like it."""
     with_: Annotated[Path | None, tyro.conf.arg(name="with", metavar="RUN")] = None
     """Paint in one pass with the style that a run of `ganvas style-train` has learnt; every picture is a photograph."""
+    retouch: int = 0
+    """With --with: so many steps of optimisation on what the network painted; ten do much."""
     size: str | None = None
     """Longest side in pixels; none keeps the photograph's. By default 512."""
     strength: float | None = None
@@ -83,20 +86,32 @@ class Style:
 
         if not self.styles and self.with_ is None:
             raise BadSetting("no style was given; name one picture or more after the photograph.")
+        if self.retouch and (self.with_ is None or self.retouch < 0 or self.video or reels.is_film(self.content)):
+            raise BadSetting("--retouch takes a number of steps, and --with RUN and photographs, no film.")
         if self.video or reels.is_film(self.content):
             return self.film()
+        if self.retouch:
+            return self.retouched()
         if self.one_pass:
             return self.in_one_pass()
-        jobs = painter.outputs((self.content,), self.out)
+        return self.by_optimisation(
+            (self.content,),
+            lambda content, out: painter.stylize(
+                content, self.styles, out, style_weights=self.weight or None, masks=self.mask or None,
+                settings=self.changes(),
+            ),
+        )  # fmt: skip
+
+    def by_optimisation(self, contents: Sequence[Path], begin: Callable[[Path, Path], Stylization]) -> int:
+        """Paint one after another, but what is there already."""
+        from ganvas import painter
+
+        jobs = painter.outputs(contents, self.out)
         for content, out in jobs:
             if len(jobs) > 1 and out.exists():
                 self.tell({"content": str(content), "out": str(out), "reason": "already there"})
                 continue
-            stylization = painter.stylize(
-                content, self.styles, out, style_weights=self.weight or None, masks=self.mask or None,
-                settings=self.changes(),
-            )  # fmt: skip
-            done = follow(stylization, content.name if len(jobs) > 1 else "painting")
+            done = follow(begin(content, out), content.name if len(jobs) > 1 else "painting")
             self.tell({"content": str(content), "out": str(out)} | done)
             if not done["complete"]:
                 break
@@ -175,12 +190,12 @@ class Style:
         """Whether a network paints."""
         return self.fast or self.with_ is not None
 
-    def brush(self) -> tuple[Brush, int | None]:
-        """The network that paints, and the longest side of its paintings."""
-        from ganvas import quick
-        from ganvas.config import changed, parse_assignments
-        from ganvas.style.config import FastConfig
+    def refuse_what_is_slow(self) -> None:
+        """Say which options a network in one pass has no use for.
 
+        Raises:
+            BadSetting: when any was given.
+        """
         slow: dict[str, Any] = {
             "minutes": self.minutes,
             "memory": self.memory,
@@ -194,8 +209,15 @@ class Style:
         given = [f"--{name}" for name, value in slow.items() if value not in (None, False, [])]
         if given:
             raise BadSetting(f"{', '.join(given)} cannot be used with --{'fast' if self.with_ is None else 'with'}.")
-        strength = 1.0 if self.strength is None else self.strength
-        size = None if self.size == "none" else whole("size", self.size or str(quick.SIZE))
+
+    def brush(self) -> tuple[Brush, int | None]:
+        """The network that paints, and the longest side of its paintings."""
+        from ganvas import quick
+        from ganvas.config import changed, parse_assignments
+        from ganvas.style.config import FastConfig
+
+        self.refuse_what_is_slow()
+        strength, size = 1.0 if self.strength is None else self.strength, self.longest()
         if self.with_ is not None:
             return quick.learnt(self.with_, strength=strength), size
         brush = quick.any_style(
@@ -217,6 +239,27 @@ class Style:
             told = {"width": done.width, "height": done.height, "seconds": time.monotonic() - began, "notes": notes}
             self.tell({"content": str(content), "out": str(out), "reason": "painted in one pass"} | told)
         return 0
+
+    def retouched(self) -> int:
+        """Paint by the network of a run, and go on by optimisation."""
+        from ganvas import quick
+
+        self.refuse_what_is_slow()
+        assert self.with_ is not None
+        run, size = self.with_, self.longest()
+        strength = {} if self.strength is None else {"strength": self.strength}
+        return self.by_optimisation(
+            (self.content, *self.styles),
+            lambda content, out: quick.retouched(
+                content, run, out, steps=self.retouch, size=size, colours=self.colour or "style", **strength
+            ),
+        )
+
+    def longest(self) -> int | None:
+        """Longest side of what is painted in one pass; None for the photograph's own."""
+        from ganvas import quick
+
+        return None if self.size == "none" else whole("size", self.size or str(quick.SIZE))
 
     def tell(self, done: dict[str, Any]) -> None:
         """Print what came out."""
