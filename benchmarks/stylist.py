@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from results import Results
 
-from ganvas import api, painter, photos, stylists
+from ganvas import api, painter, photos, quick, stylists
 from ganvas.photos import Photo
 from ganvas.style.config import StyleConfig
 from ganvas.style.network import backbone
@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, nargs="+", required=True)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--retouch", type=int, nargs="*", default=[], help="steps on what the network painted, too")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pictures", type=Path, help="folder for what the network paints")
     asked = parser.parse_args()
@@ -88,6 +89,10 @@ def main() -> None:
         f"{asked.steps} steps": Optimised(style, asked.steps, asked.out.parent),
         f"network after {seen:,} images": lambda photograph, _: stylist.paint(photograph.pixels),
     }
+    for steps in asked.retouch:
+        makers[f"network after {seen:,} images, {steps} more"] = lambda photograph, _, steps=steps: (
+            quick.retouched(photograph, asked.run, steps=steps, size=None).run().pixels
+        )
     for path in asked.photos:
         photograph = opened(path, asked.size)
         judge = Judge(photograph.pixels, photos.read(style).pixels)

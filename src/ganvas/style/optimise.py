@@ -154,9 +154,9 @@ class _Run:
     def enter_scale(self) -> None:
         """Bring everything to the scale's size, and give the scale its share of the time."""
         painting, (height, width) = self.painting, self.sizes[self.painting.scale]
-        allocator.keep_no_spare()
-        content = resized(self.job.content, height, width)
         plan = self.plans[painting.scale]
+        allocator.keep_no_spare(in_tiles=bool(plan.tiles))
+        content = resized(self.job.content, height, width)
         self.objective = Objective(self.backbone, self.config, content, self.job.sources, self.job.anchor, plan.tiles)
         if isinstance(painting.optimiser, LBFGS):
             painting.optimiser.history = plan.history
