@@ -116,9 +116,7 @@ def retouched(
     """
     from ganvas import stylists  # what trains takes long to import, and is needed for this alone
 
-    stylist, photo = stylists.load(run), opened(content)
-    longest = max(photo.height, photo.width)
-    photo = photo.resized(*scaled(photo.height, photo.width, min(1.0, (size or longest) / longest)))
+    stylist, photo = stylists.load(run), in_size(opened(content), size)
     stylization = stylize(
         photo, str(stylist.manner.picture), out, size=None, strength=strength, colour=colours,
         style_scale=min(8.0, stylist.manner.pixels / max(photo.height, photo.width)),  # as large as learnt
@@ -150,12 +148,16 @@ def paint(
         raise BadSetting(f"in one pass, colours are style or luminance; got {colours!r}.")
     if out is not None:
         photos.check_output(out)
-    photo = opened(content)
-    longest = max(photo.height, photo.width)
-    photo = photo.resized(*scaled(photo.height, photo.width, min(1.0, (size or longest) / longest)))
+    photo = in_size(opened(content), size)
     seen = photo.seen()
     painted = brush(seen)
     if colours == "luminance":
         painted = optimise.as_array(colour.keep_colours(as_tensor(painted), as_tensor(seen)))
     done = photo if painted is seen else photo.painted(painted)
     return done, [] if out is None else photos.write(out, done)
+
+
+def in_size(photo: Photo, size: int | None) -> Photo:
+    """A photograph with its longest side as asked, but never larger; None leaves it as it is."""
+    longest = max(photo.height, photo.width)
+    return photo.resized(*scaled(photo.height, photo.width, min(1.0, (size or longest) / longest)))
