@@ -123,15 +123,15 @@ class Style:
 
         if self.with_ is not None and self.styles:
             raise BadSetting(f"one film at a time: with --with, {self.styles[0]} would be another.")
-        if reels.is_film(self.content):
-            reel = reels.opened(self.content)
-            frames, count, rate = reel.frames(), reel.count, reel.rate
+        reel = reels.opened(self.content) if reels.is_film(self.content) else None
+        if reel is not None:
+            frames, count = reel.frames(), reel.count
         else:
             paths = film.frames_in(self.content)
-            frames, count, rate = film.read(paths), len(paths), reels.RATE
+            frames, count = film.read(paths), len(paths)
         folder = self.out
         if self.out.suffix and not self.out.is_dir():
-            reels.check_written(self.out)
+            reels.check_written(self.out, reel)
             folder = self.out.with_name(f".{self.out.name}-{self.job()}")
         paint = self.frame_in_one_pass() if self.one_pass else self.frame_by_optimisation(count)
         began, painted, made = time.monotonic(), 0, []
@@ -150,9 +150,9 @@ class Style:
             print(f"stopped after {len(made)} of {count} frames; the same command goes on.")
             return 0
         if folder != self.out:
-            reels.write(self.out, made, rate)
+            reels.write(self.out, made, reel)
             shutil.rmtree(folder)
-            sound = " (without sound)" if reels.is_film(self.content) else ""
+            sound = ", with the film's sound" if reel is not None and reel.sound else ""
             self.tell({"content": str(self.content), "out": str(self.out), "reason": f"{len(made)} frames{sound}"})
         return 0
 
