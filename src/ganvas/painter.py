@@ -101,7 +101,7 @@ class Stylization:
         if self.begun is not None:
             start = as_tensor(opened(self.begun).seen())
         if self.before is not None:
-            start = as_tensor(self.before.laid_on(photo.seen()))
+            start = as_tensor(self.before.laid_on(photo.seen(), self.before.believed))
             anchor = Anchor(as_tensor(self.before.picture), torch.from_numpy(self.before.believed)[None, None])
         if self.begun is not None or self.before is not None:  # coarse scales have been painted already
             config = config.but(

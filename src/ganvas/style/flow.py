@@ -42,20 +42,22 @@ def flow(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     return found
 
 
-def warp(picture: np.ndarray, way: np.ndarray) -> np.ndarray:
+def warp(picture: np.ndarray, way: np.ndarray, sharp: bool = False) -> np.ndarray:
     """The picture seen along a flow: each pixel taken from where the flow leads, linearly between pixels.
 
     Args:
         picture: [H, W] or [H, W, C], such as the frame before.
         way: [H, W, 2], from the new frame to the picture.
+        sharp: take more pixels into account (Lanczos), so that what is moved again and again stays sharp; values may
+            then reach a little beyond those of the picture.
 
     Returns:
         float32, shaped as the picture; outside it its border is repeated
     """
     cv = opencv()
-    places = _places(way)
+    between = cv.INTER_LANCZOS4 if sharp else cv.INTER_LINEAR
     warped: np.ndarray = cv.remap(
-        np.ascontiguousarray(picture, np.float32), places, None, cv.INTER_LINEAR, borderMode=cv.BORDER_REPLICATE
+        np.ascontiguousarray(picture, np.float32), _places(way), None, between, borderMode=cv.BORDER_REPLICATE
     )
     return warped
 
