@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from ganvas import photos, quick, stylists
 from ganvas.cli import main
 from ganvas.errors import BadSetting, RunError, UserError
 from ganvas.style.events import Stepped
+from test_painter import OFTEN
 from test_stylists import QUICK
 from tiny import make_pictures, style_picture
 
@@ -149,6 +153,36 @@ def test_the_command_retouches_photographs(photograph, run, tmp_path, capsys):
     told = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
     assert [(line["steps"], line["width"]) for line in told if "steps" in line] == [(2, 32)]
     assert photos.read(tmp_path / "painted" / photograph.name).pixels.shape == (24, 32, 3)
+
+
+@pytest.mark.slow
+def test_a_killed_retouching_goes_on_exactly(photograph, run, tmp_path):
+    def process(out):
+        line = [photograph, "--with", run, "--retouch", "400", "--out", out]
+        return subprocess.Popen(
+            [sys.executable, "-c", OFTEN, "style", *map(str, line)], stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+
+    whole, out = tmp_path / "whole.png", tmp_path / "out.png"
+    process(whole).communicate(timeout=300)
+    running = process(out)
+    while not (tmp_path / ".out.png.unfinished").exists():
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.kill()
+    running.communicate(timeout=60)
+    assert not out.exists()
+    _, said = process(out).communicate(timeout=300)
+    assert "note: going on at step" in said
+    assert out.read_bytes() == whole.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.png", "whole.png"]
+
+
+def test_retouching_keeps_to_the_memory_allowed(photograph, run, tmp_path, capsys):
+    line = ["style", str(photograph), "--with", str(run), "--retouch", "2", "--memory", "20MB"]
+    assert main([*line, "--out", str(tmp_path / "painted.png")]) == 2
+    assert re.search(r"takes about .*, more than the 0.02 GB there are", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("wrong", [["b.jpg", "--retouch", "3"], ["--with", "run", "--retouch", "-1"],

@@ -95,6 +95,7 @@ def retouched(
     size: int | None = SIZE,
     strength: float = 0.5,
     colours: str = "style",
+    memory: str | None = None,
 ) -> Stylization:
     """A photograph painted by what a run of `ganvas style-train` has learnt, then by some steps of optimisation.
 
@@ -109,6 +110,7 @@ def retouched(
         size: longest side, never more than the photograph's own; None keeps that.
         strength: of the style beside the photograph in these steps, 0 to 1.
         colours: as `ganvas style` takes them.
+        memory: at most so much, as "2GB", in these steps; by default most of what is free.
 
     Raises:
         RunError: when there is no such run.
@@ -120,7 +122,7 @@ def retouched(
     stylization = stylize(
         photo, str(stylist.manner.picture), out, size=None, strength=strength, colour=colours,
         style_scale=min(8.0, stylist.manner.pixels / max(photo.height, photo.width)),  # as large as learnt
-        settings={"scales.steps": steps, "scales.tolerance": 0.0},
+        settings={"scales.steps": steps, "scales.tolerance": 0.0, "memory": memory},
     )  # fmt: skip
     stylization.begun = stylist.paint(photo.seen())
     return stylization

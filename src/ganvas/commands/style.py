@@ -198,7 +198,7 @@ class Style:
         """
         slow: dict[str, Any] = {
             "minutes": self.minutes,
-            "memory": self.memory,
+            "memory": None if self.retouch else self.memory,
             "seed": self.seed,
             "loss": self.loss,
             "start": self.start,
@@ -251,7 +251,14 @@ class Style:
         return self.by_optimisation(
             (self.content, *self.styles),
             lambda content, out: quick.retouched(
-                content, run, out, steps=self.retouch, size=size, colours=self.colour or "style", **strength
+                content,
+                run,
+                out,
+                steps=self.retouch,
+                size=size,
+                colours=self.colour or "style",
+                memory=self.memory,
+                **strength,
             ),
         )
 
