@@ -158,6 +158,32 @@ def test_colours_of_a_large_film_without_a_word_on_them(tmp_path):
     assert np.abs(255 * frame.pixels - red).max() <= 6
 
 
+def hlg(light):
+    """BT.2100's curve for scene light in [0, 1]."""
+    return np.where(light <= 1 / 12, np.sqrt(3 * light), 0.17883277 * np.log(12 * light - 0.28466892) + 0.55991073)
+
+
+def pq(nits):
+    """BT.2100's other curve."""
+    light = (nits / 10_000) ** 0.1593017578125
+    return ((0.8359375 + 18.8515625 * light) / (1 + 18.6875 * light)) ** 78.84375
+
+
+@pytest.mark.parametrize(("curve", "signal"), [(18, hlg), (16, pq)])
+def test_high_dynamic_range_is_seen_as_on_a_usual_screen(curve, signal):
+    """Greys of 0.1 to 1 times the white of a usual screen, which BT.2408 puts at 203 nits, or 0.75 of HLG's signal."""
+    light = np.linspace(0.1, 1, 10)
+    scene = 0.265 * light ** (1 / 1.2) if curve == 18 else 203 * light
+    frame = av.VideoFrame(160, 32, "yuv420p10le")
+    for plane, row in zip(frame.planes, (64 + 876 * np.repeat(signal(scene), 16), np.full(80, 512), np.full(80, 512))):
+        lines = np.zeros((plane.height, plane.line_size // 2), "<u2")
+        lines[:, : len(row)] = row.round()
+        plane.update(lines.tobytes())
+    frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range = 9, 9, curve, 1
+    srgb = 255 * (1.055 * light ** (1 / 2.4) - 0.055)
+    assert np.abs(reels.upright(frame)[8, 8::16] - srgb[:, None]).max() < 12
+
+
 def test_a_film_that_is_not_whole_is_never_called_so(frames, tmp_path):
     """The disk is full after 2,000 bytes."""
     path = tmp_path / "film.mp4"

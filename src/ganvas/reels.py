@@ -27,7 +27,8 @@ RATE = Fraction(25)  # frames a second, where nothing says
 TICKS = Fraction(90_000)  # a second, in which times are kept
 SOUND, WEBM_SOUND = (("aac", "mp3"), "aac"), (("opus", "vorbis"), "libopus")  # kinds that are kept; else encoded so
 SAMPLES = 48_000  # a second, of sound that must be encoded anew
-UNTAGGED, HIGH_DEFINITION = 2, 720  # FFmpeg's code for no colour space; rows from which that means BT.709
+UNTAGGED, HIGH_DEFINITION = 2, 720  # FFmpeg's number for no colour space; rows from which that means BT.709
+HIGH_RANGE, BT709 = (16, 18), 1  # its numbers for transfer curves: PQ and HLG, as telephones film; and the usual one
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,12 @@ def _decoded(film: Any) -> Iterator[Any]:
 
 
 def upright(frame: Any) -> np.ndarray:
-    """A frame of PyAV as uint8 [H, W, 3], turned as it is to be shown."""
+    """A frame of PyAV as uint8 [H, W, 3], turned as it is to be shown, in the range of a usual screen."""
     untagged = frame.colorspace == UNTAGGED and frame.height >= HIGH_DEFINITION
-    pixels: np.ndarray = frame.to_ndarray(format="rgb24", src_colorspace="ITU709" if untagged else None)
+    curve = BT709 if frame.color_trc in HIGH_RANGE else None
+    pixels: np.ndarray = frame.to_ndarray(
+        format="rgb24", src_colorspace="ITU709" if untagged else None, dst_color_trc=curve, dst_color_primaries=curve
+    )
     return np.rot90(pixels, round(frame.rotation / 90))
 
 
