@@ -79,7 +79,7 @@ class StyleConfig(Settings):
     """Everything that decides a painting, besides the pictures."""
 
     size: int | None = setting(512, "Longest side of the painting; none keeps the photograph's.", unit="pixels", ge=1)
-    strength: float = setting(0.5, "0 is the photograph itself, 1 the style alone.", ge=0, le=1)
+    strength: float = setting(0.65, "0 is the photograph itself, 1 the style alone.", ge=0, le=1)
     loss: Loss = setting("gram", "What of the style is matched.")
     start: str = setting("content", "What to begin with: content, noise, or a picture file.")
     style_scale: float = setting(
