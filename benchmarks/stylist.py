@@ -22,6 +22,7 @@ from ganvas.style.config import StyleConfig
 from ganvas.style.network import backbone
 from ganvas.style.objective import Objective, Source, scaled
 
+FIXED = {"relative": False}  # weights, so that one judge serves all photographs
 HEAD = "| | content | style | times the style of optimisation |\n| --- | --- | --- | --- |"
 
 
@@ -36,7 +37,7 @@ class Judge:
 
     def __init__(self, photograph: np.ndarray, style: np.ndarray):
         sources = [Source(painter.as_tensor(style))]
-        self.objective = Objective(backbone(), StyleConfig(strength=0.5), painter.as_tensor(photograph), sources)
+        self.objective = Objective(backbone(), StyleConfig().but(weights=FIXED), painter.as_tensor(photograph), sources)
 
     def __call__(self, picture: np.ndarray) -> dict[str, float]:
         """The content loss, and 100 times the mean Gram error of a layer."""
@@ -54,8 +55,9 @@ class Optimised:
         size = max(photograph.height, photograph.width)
         kept = self.folder / f"{name}-{self.style.stem}-{size}-{self.steps}.png"
         if not kept.exists():
-            scales = {"scales.smallest": size, "scales.first_steps": self.steps, "scales.tolerance": 0.0}
-            painter.stylize(photograph, self.style, kept, size=None, strength=0.5, settings=scales).run()
+            settings = {"scales.smallest": size, "scales.first_steps": self.steps, "scales.tolerance": 0.0}
+            settings["weights.relative"] = False
+            painter.stylize(photograph, self.style, kept, size=None, settings=settings).run()
         return photos.read(kept).pixels
 
 

@@ -11,7 +11,7 @@ from ganvas.style.config import StyleConfig
 from ganvas.style.events import Painted, Planned, Preview, Recovered, Stepped
 from ganvas.style.losses import LOSSES
 from ganvas.style.network import backbone
-from ganvas.style.objective import Objective, Source, content_weight
+from ganvas.style.objective import USUAL, Objective, Source, content_weight
 from ganvas.style.optimise import Job, paint, sizes
 from ganvas.style.optimisers import LBFGS, Adam, smoothed
 
@@ -205,6 +205,19 @@ def test_a_flat_grey_picture_is_painted_with_every_loss(network):
 def test_strength_runs_from_the_content_to_the_style_alone():
     weights = [content_weight(StyleConfig(strength=strength)) for strength in (0.1, 0.5, 0.9, 1.0)]
     assert weights == pytest.approx([81, 1, 1 / 81, 0])
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_content_counts_as_much_more_as_the_photograph_is_farther_from_the_style(network, loss):
+    fixed, relative = (
+        Objective(network, SMALL.but(loss=loss, weights={"relative": how}), picture(1), [Source(picture(2))])
+        for how in (False, True)
+    )
+    own = fixed(picture(1), 0).losses["style"]
+    before, now = (objective(picture(3), 0).losses for objective in (fixed, relative))
+    assert now["content"] == pytest.approx(before["content"] * own / USUAL, rel=1e-5)
+    assert now["style"] == before["style"]
+    assert own > 0
 
 
 def test_two_equal_styles_are_one(network):

@@ -93,7 +93,7 @@ def retouched(
     *,
     steps: int,
     size: int | None = SIZE,
-    strength: float = 0.5,
+    strength: float = 0.4,
     colours: str = "style",
     memory: str | None = None,
 ) -> Stylization:

@@ -43,7 +43,7 @@ class Style:
     size: str | None = None
     """Longest side in pixels; none keeps the photograph's. By default 512."""
     strength: float | None = None
-    """0 is the photograph itself, 1 the style alone; by default 0.65, in one pass 1, retouched 0.5."""
+    """0 is the photograph itself, 1 the style alone; by default 0.5, in one pass 1, retouched 0.4."""
     minutes: float | None = None
     """At most so long for each painting."""
     memory: str | None = None

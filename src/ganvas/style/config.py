@@ -20,6 +20,9 @@ class WeightsConfig(Settings):
     before: float = setting(
         200.0, "Weight of staying with the frame before, in sequences: of what is seen in both.", ge=0
     )
+    relative: bool = setting(
+        True, "Keep more of a photograph that is farther from the style, so that strength means the same for all."
+    )
     range: float = setting(1000.0, "Weight of pixels darker than black or brighter than white.", ge=0)
     content_layers: tuple[str, ...] = setting(("relu4_2",), "Layers whose features are kept, relu1_1 to relu5_4.")
     style_layers: dict[str, float] = setting(
@@ -79,7 +82,7 @@ class StyleConfig(Settings):
     """Everything that decides a painting, besides the pictures."""
 
     size: int | None = setting(512, "Longest side of the painting; none keeps the photograph's.", unit="pixels", ge=1)
-    strength: float = setting(0.65, "0 is the photograph itself, 1 the style alone.", ge=0, le=1)
+    strength: float = setting(0.5, "0 is the photograph itself, 1 the style alone.", ge=0, le=1)
     loss: Loss = setting("gram", "What of the style is matched.")
     start: str = setting("content", "What to begin with: content, noise, or a picture file.")
     style_scale: float = setting(

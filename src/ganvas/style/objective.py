@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from ganvas.style.network import Backbone, check_layers
 from ganvas.style.statistics import LEAST_MASK, MOST_SAMPLES, Style, blend, evenly, measure, shrunk
 
 DIRECTIONS = 64  # that sliced matching looks along in one step
+USUAL = 15.0  # style loss of a photograph, at which the content's weight counts as it is; chosen by eye
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,9 @@ class Objective:
         self.anchor = anchor and Anchor(resized(anchor.picture, *size), resized(anchor.believed, *size))
         with torch.no_grad():
             self.terms = self._terms(content, sources)
+        if config.weights.relative and self.content_weight:
+            own, _, _ = self._of_features(content, 0)
+            self.terms = replace(self.terms, content_weight=self.terms.content_weight * float(own) / USUAL)
 
     def _terms(self, content: Tensor, sources: Sequence[Source]) -> tiles.Terms:
         everywhere = [source for source in sources if source.where is None]
@@ -139,10 +143,7 @@ class Objective:
 
     def __call__(self, picture: Tensor, step: int) -> Value:
         """Losses and gradient at a picture; what is drawn by chance depends on seed and step alone."""
-        if self.config.loss in SAMPLE_LOSSES:
-            style, content, gradient = self._by_samples(picture, step)
-        else:
-            style, content, gradient = tiles.value_and_gradient(self.backbone, picture, self.terms, self.parts)
+        style, content, gradient = self._of_features(picture, step)
         weights, seen = self.config.weights, picture.detach().requires_grad_(True)
         of_pixels = {
             "smoothness": losses.total_variation(seen) * weights.smoothness,
@@ -155,6 +156,12 @@ class Objective:
         values = torch.stack(list(found.values())).tolist()
         named = dict(zip(found, values, strict=True))
         return Value(named, gradient.contiguous())  # in one memory layout sums round alike, saved and read back or not
+
+    def _of_features(self, picture: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Style loss, content loss, and their gradient."""
+        if self.config.loss in SAMPLE_LOSSES:
+            return self._by_samples(picture, step)
+        return tiles.value_and_gradient(self.backbone, picture, self.terms, self.parts)
 
     def _by_samples(self, picture: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor]:
         seen = picture.detach().requires_grad_(True)
