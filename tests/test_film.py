@@ -15,6 +15,7 @@ from ganvas.film import Before, frames_in, paint_frames, read, steadied
 from ganvas.photos import Photo
 from ganvas.style.flow import believed, flow, warp
 from test_flow import texture
+from test_reels import filmed
 
 pytest.importorskip("cv2")
 pytest.importorskip("av")
@@ -157,9 +158,9 @@ def test_carried_follows_the_camera(frames):
     assert known.believed[inner].mean() > 0.8
 
 
-def test_a_film_file_from_the_command_line_goes_on_where_it_was_stopped(frames, tmp_path, capsys, monkeypatch):
+def test_a_film_file_from_the_command_line_goes_on_where_it_was_stopped(tmp_path, capsys, monkeypatch):
     photos.write(tmp_path / "style.png", Photo(texture(48, 64, seed=5)))
-    reels.write(tmp_path / "film.mp4", frames_in(frames))
+    filmed(tmp_path / "film.mp4", count=6)
     out = tmp_path / "painted.mp4"
     command = [
         "style",
@@ -187,10 +188,11 @@ def test_a_film_file_from_the_command_line_goes_on_where_it_was_stopped(frames, 
     assert not out.exists()
     monkeypatch.setattr(quick, "paint", plain)
     assert main(command) == 0
-    assert f"{out}: 6 frames\n" in capsys.readouterr().out
+    assert f"{out}: 6 frames, with the film's sound\n" in capsys.readouterr().out
     assert not kept.exists()
     painted = reels.opened(out)
-    assert (painted.count, painted.rate) == (6, 25)
+    assert (painted.count, painted.sound) == (6, True)
+    assert [float(time) for time in painted.times] == pytest.approx([0, 0.06, 0.08, 0.1, 0.16, 0.18], abs=2e-3)
     assert next(painted.frames())[1].pixels.shape[1] == 64
 
 

@@ -156,13 +156,26 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+def command(*arguments):
+    """`ganvas style` in a process of its own, which saves often."""
+    line = [sys.executable, "-c", OFTEN, "style", *map(str, arguments)]
+    return subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def kill_once_saved(running, out):
+    """Kill the command that paints a file, as soon as there is something to go on from."""
+    while not out.with_name(f".{out.name}.unfinished").exists():
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.kill()
+    running.communicate(timeout=60)
+    assert not out.exists()
+
+
 def process(files, *arguments):
-    """The command in a process of its own, which saves often."""
-    command = [sys.executable, "-c", OFTEN, "style", files / "photo.png", files / "painting.png", *arguments]
-    return subprocess.Popen(
-        [*map(str, command), "--set", *QUICK_SET[:3], "precision=float32"],
-        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    """The command with the usual pictures."""
+    pictures = files / "photo.png", files / "painting.png"
+    return command(*pictures, *arguments, "--set", *QUICK_SET[:3], "precision=float32")
 
 
 @pytest.mark.slow
@@ -186,13 +199,7 @@ def test_a_killed_command_leaves_no_half_picture_and_goes_on_exactly(files):
     out, steps = files / "out.png", ["--set", "scales.first_steps=600", "scales.tolerance=0"]
     whole = process(files, "--out", files / "whole.png", *steps)
     whole.communicate(timeout=300)
-    running = process(files, "--out", out, *steps)
-    while not (files / ".out.png.unfinished").exists():
-        assert running.poll() is None
-        time.sleep(0.02)
-    running.kill()
-    running.communicate(timeout=60)
-    assert not out.exists()
+    kill_once_saved(process(files, "--out", out, *steps), out)
     again = process(files, "--out", out, *steps)
     _, said = again.communicate(timeout=300)
     assert "note: going on at step" in said

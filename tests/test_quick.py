@@ -2,9 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -14,7 +11,7 @@ from ganvas import photos, quick, stylists
 from ganvas.cli import main
 from ganvas.errors import BadSetting, RunError, UserError
 from ganvas.style.events import Stepped
-from test_painter import OFTEN
+from test_painter import command, kill_once_saved
 from test_stylists import QUICK
 from tiny import make_pictures, style_picture
 
@@ -157,23 +154,11 @@ def test_the_command_retouches_photographs(photograph, run, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_killed_retouching_goes_on_exactly(photograph, run, tmp_path):
-    def process(out):
-        line = [photograph, "--with", run, "--retouch", "400", "--out", out]
-        return subprocess.Popen(
-            [sys.executable, "-c", OFTEN, "style", *map(str, line)], stderr=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True,
-        )  # fmt: skip
-
+    line = photograph, "--with", run, "--retouch", 400, "--out"
     whole, out = tmp_path / "whole.png", tmp_path / "out.png"
-    process(whole).communicate(timeout=300)
-    running = process(out)
-    while not (tmp_path / ".out.png.unfinished").exists():
-        assert running.poll() is None
-        time.sleep(0.02)
-    running.kill()
-    running.communicate(timeout=60)
-    assert not out.exists()
-    _, said = process(out).communicate(timeout=300)
+    command(*line, whole).communicate(timeout=300)
+    kill_once_saved(command(*line, out), out)
+    _, said = command(*line, out).communicate(timeout=300)
     assert "note: going on at step" in said
     assert out.read_bytes() == whole.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.png", "whole.png"]

@@ -97,7 +97,7 @@ class Objective:
         self.anchor = anchor and Anchor(resized(anchor.picture, *size), resized(anchor.believed, *size))
         with torch.no_grad():
             self.terms = self._terms(content, sources)
-        if config.weights.relative and self.content_weight:
+        if config.weights.relative and self.content_weight:  # styles lie at very different distances
             own, _, _ = self._of_features(content, 0)
             self.terms = replace(self.terms, content_weight=self.terms.content_weight * float(own) / USUAL)
 
