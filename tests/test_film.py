@@ -71,6 +71,18 @@ def test_a_network_flickers_less_when_it_goes_on(frames, tmp_path):
     assert left > 0.85 * grain, "strokes stay sharp"
 
 
+def test_strokes_stay_sharp_under_a_camera_that_moves_by_parts_of_a_pixel(tmp_path):
+    way = np.zeros((64, 160, 2), np.float32)
+    frames = []
+    for number in range(8):
+        way[..., 0] = 2.5 * number
+        frames.append((f"{number}.png", Photo(warp(texture(64, 160), way, sharp=True)[:, :96].clip(0, 1))))
+    *_, last = paint_frames(frames, tmp_path, steadied(noisy))
+    fresh = noisy(frames[-1][1]).pixels
+    grain, left = (np.diff(picture, axis=1)[8:-8, 8:-32].std() for picture in (fresh, photos.read(last).pixels))
+    assert left > 0.5 * grain, "linear between pixels leaves 0.23 of it"
+
+
 def test_what_looks_otherwise_than_when_it_was_painted_is_painted_anew(tmp_path):
     """A light goes out over the left half, a little in each frame; nothing moves."""
     still, darker = texture(64, 160), np.ones((64, 160, 1), np.float32)

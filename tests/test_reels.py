@@ -82,6 +82,26 @@ def test_a_film_file_comes_back_as_it_was_written(frames, tmp_path, suffix):
     assert [name for name, _ in seen] == [f"{number:06d}.png" for number in range(1, 7)]
     for (_, frame), file in zip(seen, frames, strict=True):
         assert np.abs(frame.pixels - photos.read(file).pixels).mean() < 0.03  # lossy, but the same frame
+    with av.open(str(path)) as film:
+        assert next(film.decode(video=0)).colorspace == (5 if suffix == ".avi" else reels.BT709), "players are told"
+
+
+@pytest.mark.parametrize("suffix", list(reels.WRITTEN))
+@pytest.mark.parametrize("height", [64, 720])
+def test_strong_colours_come_back(tmp_path, suffix, height):
+    strong = np.zeros((height, 96, 3), np.float32)
+    strong[:, :48], strong[:, 48:] = (0.8, 0.1, 0.15), (0.1, 0.7, 0.2)
+    photos.write(tmp_path / "frame.png", Photo(strong))
+    reels.write(tmp_path / f"film{suffix}", [tmp_path / "frame.png"] * 2)
+    _, frame = next(reels.opened(tmp_path / f"film{suffix}").frames())
+    assert np.abs(frame.pixels - strong)[:, [8, 24, 40, 56, 72, 88]].max() < 0.03
+
+
+def test_frames_at_one_time_come_one_after_the_other(frames, tmp_path):
+    times = [Fraction(number, 25) for number in (0, 1, 1, 1, 2, 3)]
+    reels.write(tmp_path / "film.mp4", frames, reels.Reel(tmp_path, Fraction(0), tuple(times), Fraction(25), False))
+    found = reels.opened(tmp_path / "film.mp4").times
+    assert [float(time) for time in found] == pytest.approx([float(time) for time in times], abs=2e-3)
 
 
 @pytest.mark.parametrize(("film", "codec", "suffix", "kept"), [

@@ -29,6 +29,7 @@ SOUND, WEBM_SOUND = (("aac", "mp3"), "aac"), (("opus", "vorbis"), "libopus")  # 
 SAMPLES = 48_000  # a second, of sound that must be encoded anew
 UNTAGGED, HIGH_DEFINITION = 2, 720  # FFmpeg's number for no colour space; rows from which that means BT.709
 HIGH_RANGE, BT709 = (16, 18), 1  # its numbers for transfer curves: PQ and HLG, as telephones film; and the usual one
+LIMITED = 1  # its number for brightness that runs from 16 to 235
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,11 @@ def _assemble(path: Path, frames: Iterable[np.ndarray], times: Sequence[Fraction
             height, width = (side // 2 * 2 for side in painted.shape[:2])  # two by two pixels have one colour
             if last < 0:
                 video.height, video.width, video.codec_context.time_base = height, width, 1 / ticks
+                if not even:  # players guess where they are not told; a JPEG is always the same
+                    video.codec_context.colorspace = video.codec_context.color_primaries = BT709
+                    video.codec_context.color_trc, video.codec_context.color_range = BT709, LIMITED
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(painted[:height, :width]), "rgb24")
-            frame = frame.reformat(format=video.pix_fmt, dst_colorspace="ITU709")
+            frame = frame.reformat(format=video.pix_fmt, dst_colorspace="ITU601" if even else "ITU709")
             last = last + 1 if even else max(last + 1, round(time * ticks))
             frame.pts, frame.time_base = last, 1 / ticks
             film.mux(video.encode(frame))
