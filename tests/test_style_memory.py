@@ -66,6 +66,7 @@ from ganvas.painter import stylize
 from ganvas.style.events import Planned, Stepped
 
 def given_back():
+    filling = [numpy.empty(2**21, numpy.uint8) for _ in range(256)]  # untouched: into the holes that painting left
     blocks = [numpy.ones(2**21, numpy.uint8) for _ in range(16)]
     before = psutil.Process().memory_info().rss
     del blocks[::2]
