@@ -11,9 +11,10 @@ from ganvas.style.config import StyleConfig
 from ganvas.style.events import Painted, Planned, Preview, Recovered, Stepped
 from ganvas.style.losses import LOSSES
 from ganvas.style.network import backbone
-from ganvas.style.objective import USUAL, Objective, Source, content_weight
+from ganvas.style.objective import USUAL, Objective, Source, content_weight, resized
 from ganvas.style.optimise import Job, paint, sizes
 from ganvas.style.optimisers import LBFGS, Adam, smoothed
+from ganvas.style.painting import Painting
 
 SMALL = StyleConfig(precision="float32").but(
     weights={"content_layers": "relu2_1", "style_layers": "relu1_1,relu2_1"},
@@ -64,6 +65,31 @@ def test_the_loss_falls_at_every_scale(network, method):
     end = last(events)
     assert end.picture.shape == (24, 32, 3)
     assert (end.complete, end.reason) == (True, "done")
+
+
+@pytest.mark.parametrize("method", ["lbfgs", "adam"])
+def test_details_that_a_small_painting_could_not_show_come_with_the_next_scale(network, method):
+    """With no style to match, the first scale changes nothing, and the next begins with the photograph itself."""
+    config = SMALL.but(weights={"style": 0, "smoothness": 0, "relative": False}, optimiser={"method": method})
+    steps = {event.step: event for event in paint(job(config), network) if isinstance(event, Stepped)}
+    assert steps[7].size == (24, 32)
+    assert steps[7].losses["content"] < 1e-4 * content_of_noise(network, config)
+
+
+def content_of_noise(network, config):
+    """The content loss at the second scale of a painting that begins with noise, of which nothing is handed on."""
+    steps = [event for event in paint(job(config, start="noise"), network) if isinstance(event, Stepped)]
+    return next(event for event in steps if event.size == (24, 32)).losses["content"]
+
+
+def test_what_changed_at_a_scale_is_enlarged_beside_the_details():
+    begun, change = 0.25 + picture(1, 32, 32) / 2, torch.zeros(1, 3, 16, 16)
+    change[..., :8] = 0.1
+    painting = Painting.begin(SMALL, resized(begun, 16, 16) + change)
+    painting.grow(32, 32, begun)
+    far = [0, 1, 2, 29, 30, 31]  # columns that the change's border, enlarged, does not reach
+    expected = begun + 0.1 * (torch.arange(32) < 16)
+    torch.testing.assert_close(painting.picture[..., far], expected[..., far], atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

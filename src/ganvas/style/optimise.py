@@ -136,7 +136,7 @@ class _Run:
         return [number for plane in planes for number in (*plane.shape, crc32(plane.cpu().contiguous().numpy()))]
 
     def start(self, height: int, width: int) -> Tensor:
-        """The picture to begin with at the first scale."""
+        """The picture to begin with, at the size of a scale."""
         if self.config.start == "noise":
             rng = torch.Generator().manual_seed(self.config.seed)
             return (0.5 + 0.1 * torch.randn(1, 3, height, width, generator=rng)).clamp(0, 1).to(self.job.content)
@@ -161,7 +161,7 @@ class _Run:
         if isinstance(painting.optimiser, LBFGS):
             painting.optimiser.history = plan.history
         if painting.picture.shape[2:] != (height, width):
-            painting.grow(height, width)
+            painting.grow(height, width, None if self.config.start == "noise" else self.start(height, width))
         if self.config.minutes is not None:
             now = time.monotonic()
             share = self.work[painting.scale] / sum(self.work[painting.scale :])

@@ -97,9 +97,19 @@ class Painting:
         self.average, self.averaged, self.best, self.lowest = None, 0.0, None, math.inf
         self.recent, self.scale_steps = [], 0
 
-    def grow(self, height: int, width: int) -> None:
-        """Take everything to the size of another scale."""
-        self.picture = resized(self.picture, height, width).contiguous()
+    def grow(self, height: int, width: int, begun: Tensor | None) -> None:
+        """Take everything to the size of another scale.
+
+        Args:
+            height, width: of that scale.
+            begun: what the painting began with [1, 3, height, width]: its details, which the scale before could not
+                show, are added. A picture merely enlarged is blurred, and the first ten steps go into mending that.
+        """
+        before = self.picture.shape[2:]
+        larger = resized(self.picture, height, width)
+        if begun is not None:
+            larger = (larger + begun - resized(resized(begun, *before), height, width)).clamp(0, 1)
+        self.picture = larger.contiguous()
         self.optimiser.resize(height, width)
 
 
