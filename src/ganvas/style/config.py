@@ -57,7 +57,7 @@ class ScalesConfig(Settings):
     smallest: int = setting(64, "Longest side of the first scale.", unit="pixels", ge=8)
     growth: float = setting(2.0, "How much longer the sides of the next scale are.", gt=1, le=8)
     first_steps: int = setting(100, "Steps at the first scale.", ge=1)
-    steps: int = setting(60, "Steps at each later scale; fewer where nothing improves any more.", ge=1)
+    steps: int = setting(50, "Steps at each later scale; fewer where nothing improves any more.", ge=1)
     tolerance: float = setting(
         1e-3, "A scale ends when its loss falls by less than this share over 50 steps; 0 never ends it.", ge=0, lt=1
     )
