@@ -101,7 +101,8 @@ class Painting:
         """Take everything to the size of another scale.
 
         Args:
-            height, width: of that scale.
+            height: of that scale.
+            width: of that scale.
             begun: what the painting began with [1, 3, height, width]: its details, which the scale before could not
                 show, are added. A picture merely enlarged is blurred, and the first ten steps go into mending that.
         """
