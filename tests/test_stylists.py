@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.linalg import inv, sqrtm
 
 from ganvas import api, presets, stylists
 from ganvas.config import RunConfig, StylistConfig, changed
@@ -209,11 +210,12 @@ def test_the_preset_of_stylists_is_whole():
     assert asked.minutes == 30
 
 
+@pytest.mark.parametrize(("whitening", "near"), [(0, 0.1), (5, 0.15)])
 @pytest.mark.parametrize("size", [(400, 272), (283, 391)])
-def test_tiles_of_a_large_photograph_are_the_whole(monkeypatch, size):
-    """With means and sizes taken from all of it, to which parts spread over it come near."""
+def test_tiles_of_a_large_photograph_are_the_whole(monkeypatch, size, whitening, near):
+    """With means, correlations and sizes taken from all of it, to which parts spread over it come near."""
     torch.manual_seed(0)
-    inner = stylise.build(stylise.Config(width=4, blocks=2), (3, 16, 16))["stylist"]
+    inner = stylise.build(stylise.Config(width=4, blocks=2, whitening=whitening), (3, 16, 16))["stylist"]
     for module in inner.modules():
         if isinstance(module, torch.nn.InstanceNorm2d):
             torch.nn.init.normal_(module.weight, 1, 0.3)
@@ -225,4 +227,55 @@ def test_tiles_of_a_large_photograph_are_the_whole(monkeypatch, size):
     apart = np.abs(stylist.paint(photograph) - whole).mean()
     monkeypatch.setattr(tiles, "spread", lambda picture, most, stride: picture)
     np.testing.assert_allclose(stylist.paint(photograph), whole, atol=1 / 255)
-    assert apart < 0.1 * np.abs(whole - photograph).mean()
+    assert apart < near * np.abs(whole - photograph).mean()
+
+
+def correlated(seed=0, channels=4, height=9, width=8):
+    """Features whose channels are of different size and share a part."""
+    rng = torch.Generator().manual_seed(seed)
+    mixing = torch.randn(channels, channels, generator=rng, dtype=torch.float64) + 2
+    own = torch.randn(channels, height * width, generator=rng, dtype=torch.float64)
+    return (3 + mixing @ own).view(1, channels, height, width)
+
+
+def test_whitening_is_the_inverse_root_of_correlations():
+    features = correlated()
+    white = stylise.Whitening(20)(features).flatten(2)[0]
+    rows = features.flatten(2)[0].numpy()
+    root = inv(sqrtm(np.corrcoef(rows) + stylise.RIDGE * np.eye(4)))
+    expected = root @ ((rows - rows.mean(1, keepdims=True)) / rows.std(1, keepdims=True))
+    # Channels come out at their number times the common size, which the normalisation that follows takes out.
+    ratio = white.numpy() / expected
+    np.testing.assert_allclose(ratio, np.full_like(ratio, ratio.mean()), rtol=1e-4)
+
+
+def test_more_steps_of_whitening_leave_less_correlation():
+    spreads = [np.linalg.eigvalsh(np.cov(stylise.Whitening(n)(correlated()).flatten(2)[0])) for n in (0, 2, 5, 10, 20)]
+    uneven = [spread[-1] / spread[0] for spread in spreads]
+    assert uneven == sorted(uneven, reverse=True)
+
+
+def test_whitening_has_the_right_slope():
+    assert torch.autograd.gradcheck(
+        stylise.Whitening(5), correlated(channels=3, height=3, width=4).requires_grad_(), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("features", [torch.full((1, 3, 4, 4), 0.7), torch.randn(1, 8, 1, 1), torch.randn(2, 8, 1, 2)])
+def test_whitening_of_what_is_flat_or_too_small_is_finite(features):
+    white = stylise.Whitening(5)(features.requires_grad_())
+    white.square().sum().backward()
+    assert bool(white.isfinite().all())
+    assert bool(features.grad.isfinite().all())
+
+
+def test_whitening_can_hold_on_to_what_it_measured():
+    one, other = correlated(1), correlated(2)
+    whitening = stylise.Whitening(5)
+    assert torch.allclose(whitening(torch.cat([one, other]))[:1], whitening(one))
+    whitening.hold()
+    first, second = whitening(torch.cat([one, other])).split(1)
+    together = torch.cat([first, second], 3).flatten(2)[0].numpy()
+    np.testing.assert_allclose(together.mean(1), 0, atol=1e-9)
+    assert torch.equal(whitening(other), second)
+    np.testing.assert_allclose(stylise.Whitening(5)(torch.cat([one, other], 3))[..., :8], first)

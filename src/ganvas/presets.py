@@ -161,6 +161,7 @@ def stylise() -> RunConfig:
     return RunConfig(
         source="photographs",
         model="stylise",
+        network={"whitening": 5},
         minutes=30,
         batch_size=1,
         data=DataConfig(resolution="128", channels="rgb", crops=1000),

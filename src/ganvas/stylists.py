@@ -91,10 +91,13 @@ class Stylist:
     def in_tiles(self, photograph: Tensor) -> Tensor:
         """A photograph [1, 3, H, W] repainted tile by tile, in the memory of one.
 
-        Instance normalisation takes mean and size of each channel from the whole picture. Here they come from parts
-        spread over it, once for all tiles, so that these fit together.
+        Whitening and instance normalisation take means, correlations and sizes of channels from the whole picture.
+        Here they come from parts spread over it, once for all tiles, so that these fit together.
         """
         network = copy.deepcopy(self.network)
+        for module in network.modules():
+            if isinstance(module, stylise.Whitening):
+                module.hold()
         for parent in list(network.modules()):
             for name, norm in parent.named_children():
                 if isinstance(norm, nn.InstanceNorm2d):
