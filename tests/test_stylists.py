@@ -255,6 +255,26 @@ def test_more_steps_of_whitening_leave_less_correlation():
     assert uneven == sorted(uneven, reverse=True)
 
 
+def test_a_stylist_whitens_where_it_is_asked_to():
+    """After a convolution most channels see much the same; the preset asks that they do not."""
+    photograph = torch.from_numpy(texture(48, 64)).permute(2, 0, 1)[None]
+    left = {}
+    for whitening in (0, presets.stylise().network["whitening"]):
+        torch.manual_seed(0)
+        stylist = stylise.build(stylise.Config(width=4, blocks=1, whitening=whitening), (3, 16, 16))["stylist"]
+        convolutions = [m for m in stylist.modules() if isinstance(m, stylise.Conv)]
+        for number, convolution in enumerate(convolutions[:-1]):  # the last makes the picture
+            convolution.register_forward_hook(lambda _, __, x, key=(number, whitening): left.update({key: x}))
+        stylist(photograph)
+
+    def together(x):
+        matrix = np.corrcoef(x[0].flatten(1).detach())
+        return np.abs(matrix - np.eye(len(matrix))).mean()
+
+    for number in range(len(convolutions) - 1):
+        assert together(left[number, whitening]) < 0.5 * together(left[number, 0])
+
+
 def test_whitening_has_the_right_slope():
     assert torch.autograd.gradcheck(
         stylise.Whitening(5), correlated(channels=3, height=3, width=4).requires_grad_(), atol=1e-6
