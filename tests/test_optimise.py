@@ -14,7 +14,6 @@ from ganvas.style.network import backbone
 from ganvas.style.objective import USUAL, Objective, Source, content_weight, resized
 from ganvas.style.optimise import Job, paint, sizes
 from ganvas.style.optimisers import LBFGS, Adam, smoothed
-from ganvas.style.painting import Painting
 
 SMALL = StyleConfig(precision="float32").but(
     weights={"content_layers": "relu2_1", "style_layers": "relu1_1,relu2_1"},
@@ -85,11 +84,10 @@ def content_of_noise(network, config):
 def test_what_changed_at_a_scale_is_enlarged_beside_the_details():
     begun, change = 0.25 + picture(1, 32, 32) / 2, torch.zeros(1, 3, 16, 16)
     change[..., :8] = 0.1
-    painting = Painting.begin(SMALL, resized(begun, 16, 16) + change)
-    painting.grow(32, 32, begun)
+    larger = optimise.with_details(resized(begun, 16, 16) + change, begun)
     far = [0, 1, 2, 29, 30, 31]  # columns that the change's border, enlarged, does not reach
     expected = begun + 0.1 * (torch.arange(32) < 16)
-    torch.testing.assert_close(painting.picture[..., far], expected[..., far], atol=1e-6, rtol=0)
+    torch.testing.assert_close(larger[..., far], expected[..., far], atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -142,6 +140,11 @@ def test_asked_to_stop_it_gives_the_best_so_far_in_full_size(network):
     end = last(paint(job(), network, should_stop=lambda: next(asked)))
     assert (end.step, end.complete, end.reason) == (3, False, "asked to stop")
     assert end.picture.shape == (24, 32, 3)
+    unchanged = job(weights={"style": 0, "smoothness": 0, "relative": False})
+    asked = iter([False, True])
+    end = last(paint(unchanged, network, should_stop=lambda: next(asked)))
+    assert (end.step, end.reason) == (2, "asked to stop")
+    np.testing.assert_allclose(end.picture, optimise.as_array(unchanged.content), atol=1e-6)
 
 
 def test_no_more_time_than_was_given(network):

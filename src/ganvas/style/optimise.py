@@ -142,6 +142,12 @@ class _Run:
             return (0.5 + 0.1 * torch.randn(1, 3, height, width, generator=rng)).clamp(0, 1).to(self.job.content)
         return resized(self.job.content if self.job.start is None else self.job.start, height, width)
 
+    def enlarged(self, picture: Tensor, height: int, width: int) -> Tensor:
+        """A picture of one scale at the size of another, with details of what was begun with."""
+        if self.config.start == "noise" or picture.shape[2:] == (height, width):
+            return resized(picture, height, width)
+        return with_details(picture, self.start(height, width))
+
     def planned(self) -> Planned:
         """The first event."""
         layers = (*self.config.weights.style_shares, *self.config.weights.content_layers)
@@ -161,7 +167,7 @@ class _Run:
         if isinstance(painting.optimiser, LBFGS):
             painting.optimiser.history = plan.history
         if painting.picture.shape[2:] != (height, width):
-            painting.grow(height, width, None if self.config.start == "noise" else self.start(height, width))
+            painting.grow(self.enlarged(painting.picture, height, width))
         if self.config.minutes is not None:
             now = time.monotonic()
             share = self.work[painting.scale] / sum(self.work[painting.scale :])
@@ -252,10 +258,20 @@ class _Run:
     def painted(self, reason: str) -> Painted:
         """The last event."""
         return Painted(
-            step=self.painting.step, picture=as_array(resized(self.painting.shown, *self.sizes[-1])),
+            step=self.painting.step, picture=as_array(self.enlarged(self.painting.shown, *self.sizes[-1])),
             complete=not reason, reason=reason or "done", losses=self.painting.losses,
             seconds=time.monotonic() - self.began,
         )  # fmt: skip
+
+
+def with_details(picture: Tensor, begun: Tensor) -> Tensor:
+    """A small painting [1, 3, H, W] at the size of what it began with: the change to that is enlarged.
+
+    A painting merely enlarged is blurred, and the first ten steps of a scale would go into mending that.
+    """
+    size = begun.shape[2], begun.shape[3]
+    lost = begun - resized(resized(begun, picture.shape[2], picture.shape[3]), *size)
+    return (resized(picture, *size) + lost).clamp(0, 1)
 
 
 def as_array(picture: Tensor) -> np.ndarray:

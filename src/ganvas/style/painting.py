@@ -18,7 +18,6 @@ from torch import Tensor
 from ganvas.errors import UserError
 from ganvas.images import replacing
 from ganvas.style.config import StyleConfig
-from ganvas.style.objective import resized
 from ganvas.style.optimisers import LBFGS, Adam, Optimiser
 
 SCHEMA = 1
@@ -97,21 +96,10 @@ class Painting:
         self.average, self.averaged, self.best, self.lowest = None, 0.0, None, math.inf
         self.recent, self.scale_steps = [], 0
 
-    def grow(self, height: int, width: int, begun: Tensor | None) -> None:
-        """Take everything to the size of another scale.
-
-        Args:
-            height: of that scale.
-            width: of that scale.
-            begun: what the painting began with [1, 3, height, width]: its details, which the scale before could not
-                show, are added. A picture merely enlarged is blurred, and the first ten steps go into mending that.
-        """
-        before = self.picture.shape[2:]
-        larger = resized(self.picture, height, width)
-        if begun is not None:
-            larger = (larger + begun - resized(resized(begun, *before), height, width)).clamp(0, 1)
-        self.picture = larger.contiguous()
-        self.optimiser.resize(height, width)
+    def grow(self, picture: Tensor) -> None:
+        """Go on from a picture of another size, with all that is remembered brought to it."""
+        self.picture = picture.contiguous()
+        self.optimiser.resize(*picture.shape[2:])
 
 
 def save(path: Path, painting: Painting, config: StyleConfig, fingerprint: Sequence[int]) -> None:
