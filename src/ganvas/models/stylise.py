@@ -31,9 +31,9 @@ class Config(Settings):
 class Whitening(nn.Module):
     """The channels of a picture made nearly uncorrelated, each of mean 0 and about size 1.
 
-    A style is a matrix of correlations, and photographs bring their own; where these are taken out, what the network
-    lays on top holds for photographs it has never seen. The inverse root of the correlations is approached from below
-    by a few of Newton's steps, so weak directions, which are noise, are not blown up.
+    A style is a matrix of correlations, and photographs bring their own; where these are taken out, the network need
+    not learn to, and learns the style sooner. The inverse root of the correlations is approached from below by a few
+    of Newton's steps, so weak directions, which are noise, are not blown up.
 
     Source: Huang et al. 2019, section 3.2, arXiv 1904.03441, but by coupled steps (Newton-Schulz; Higham 2008,
     Functions of Matrices, chapter 6), which rounding does not upset; of each picture by itself: Pan et al. 2019,
