@@ -161,10 +161,10 @@ def stylise() -> RunConfig:
     return RunConfig(
         source="photographs",
         model="stylise",
-        network={"whitening": 5},
+        network={"halvings": 3, "blocks": 3, "late_blocks": 2, "shortcuts": True, "whitening": 5},
         minutes=30,
         batch_size=1,
-        data=DataConfig(resolution="128", channels="rgb", crops=1000),
+        data=DataConfig(resolution="192x256", channels="rgb", crops=1000),
         optimiser=OptimiserConfig(generator_lr=1e-3, beta1=0.9, beta2=0.999, schedule="cosine", final_lr=0.02),
         average=AverageConfig(half_life_images=400),
         save=SaveConfig(samples=12),

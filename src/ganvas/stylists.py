@@ -94,7 +94,7 @@ class Stylist:
         Whitening and instance normalisation take means, correlations and sizes of channels from the whole picture.
         Here they come from parts spread over it, once for all tiles, so that these fit together.
         """
-        network = copy.deepcopy(self.network)
+        network, stride = copy.deepcopy(self.network), self.network.inner.stride
         for module in network.modules():
             if isinstance(module, stylise.Whitening):
                 module.hold()
@@ -104,10 +104,9 @@ class Stylist:
                     fixed = nn.BatchNorm2d(norm.num_features, norm.eps)
                     fixed.load_state_dict(norm.state_dict(), strict=False)
                     setattr(parent, name, fixed)
-        recompute_statistics(network, [tiles.spread(photograph, WHOLE, stylise.STRIDE)])
+        recompute_statistics(network, [tiles.spread(photograph, WHOLE, stride)])
         network.eval()
-        around = self.network.inner.reach
-        return tiles.worked_on(photograph, lambda part, *_: network(part), WHOLE, around, stylise.STRIDE)
+        return tiles.worked_on(photograph, lambda part, *_: network(part), WHOLE, self.network.inner.reach, stride)
 
     def export(self, path: Path) -> float:
         """Write the network as ONNX: "pictures" [1, 3, H, W] in [0, 1] to "painted", any size from 16.

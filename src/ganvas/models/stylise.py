@@ -5,6 +5,8 @@ Shapes: N pictures, H height, W width, both of any size from 8.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,7 +15,6 @@ from ganvas.config import RunConfig, Settings, setting
 from ganvas.errors import BadSetting
 from ganvas.models import Architecture, Networks, lean
 
-STRIDE = 4  # pixels to a position of its deepest features
 FLAT = 1e-5  # added to the variance of a channel
 RIDGE = 1e-3  # added to its correlation with itself
 
@@ -21,8 +22,11 @@ RIDGE = 1e-3  # added to its correlation with itself
 class Config(Settings):
     """Size of the network."""
 
-    width: int = setting(16, "Channels at full size; twice and four times as many below.", ge=1)
-    blocks: int = setting(5, "Residual blocks at a quarter of the size.", ge=0)
+    width: int = setting(16, "Channels at full size; twice as many each time that it is halved.", ge=1)
+    halvings: int = setting(2, "How often the size is halved on the way down: more make larger strokes.", ge=1, le=3)
+    blocks: int = setting(5, "Residual blocks at the smallest size.", ge=0)
+    late_blocks: int = setting(0, "Residual blocks on the way up, at twice the smallest size.", ge=0)
+    shortcuts: bool = setting(False, "Show the way up what the way down has seen of each size.")
     whitening: int = setting(
         0, "Newton steps towards channels that are uncorrelated within a picture, after each convolution.", ge=0, le=20
     )
@@ -105,37 +109,54 @@ class Residual(nn.Module):
 class Stylist(nn.Module):
     """Pictures [N, 3, H, W] in [-1, 1] to repainted ones of the same size, which may reach a little beyond.
 
-    Source: Johnson et al. 2016, supplementary material, arXiv 1603.08155. Differs from the paper: half the channels,
-    instance normalisation (Ulyanov et al. 2016, arXiv 1607.08022), whitening before it where asked for,
-    nearest-neighbour enlarging before convolutions (Odena et al. 2016, doi 10.23915/distill.00003), mirrored borders,
-    no tanh, which darkens.
+    Source: Johnson et al. 2016, supplementary material, arXiv 1603.08155; shortcuts: Ronneberger et al. 2015, arXiv
+    1505.04597. Differs from the papers: half the channels, instance normalisation (Ulyanov et al. 2016, arXiv
+    1607.08022), whitening before it where asked for, nearest-neighbour enlarging before convolutions (Odena et al.
+    2016, doi 10.23915/distill.00003), mirrored borders, no tanh, which darkens.
     """
 
     def __init__(self, config: Config):
         super().__init__()
-        width, white = config.width, config.whitening
-        self.enter = Conv(3, width, 9, whitening=white)
-        self.down = nn.ModuleList([Conv(n * width, 2 * n * width, 3, 2, whitening=white) for n in (1, 2)])
-        self.blocks = nn.Sequential(*(Residual(4 * width, white) for _ in range(config.blocks)))
-        self.up = nn.ModuleList([Conv(2 * n * width, n * width, 3, whitening=white) for n in (2, 1)])
-        self.leave = Conv(width, 3, 9, norm=False)
+        white, self.shortcuts = config.whitening, config.shortcuts
+        wide = [config.width * 2**level for level in range(config.halvings + 1)]
+        self.enter = Conv(3, wide[0], 9, whitening=white)
+        self.down = nn.ModuleList([Conv(here, below, 3, 2, whitening=white) for here, below in pairwise(wide)])
+        self.blocks = nn.Sequential(*(Residual(wide[-1], white) for _ in range(config.blocks)))
+        self.up = nn.ModuleList(
+            [
+                Conv(below + (here if config.shortcuts else 0), here, 3, whitening=white)
+                for here, below in reversed(list(pairwise(wide)))
+            ]
+        )
+        self.late_blocks = nn.Sequential(*(Residual(wide[-2], white) for _ in range(config.late_blocks)))
+        self.leave = Conv(wide[0], 3, 9, norm=False)
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one position of its deepest features to the next."""
+        return int(2 ** len(self.down))
 
     @property
     def reach(self) -> int:
-        """Pixels around one that it depends on, besides means and sizes of the whole; a multiple of STRIDE."""
-        around = 4 + 1 + 2 + 8 * len(self.blocks) + 3 + 1 + 4  # from the first convolution to the last
-        return -(-around // STRIDE) * STRIDE
+        """Pixels around one that it depends on, besides what is measured on the whole; a multiple of its stride."""
+        down = up = self.stride - 1  # a position at each size
+        blocks = 2 * self.stride * len(self.blocks) + self.stride * len(self.late_blocks)
+        around = 4 + down + blocks + 2 * up + 4  # enlarging moves by a position, too
+        return -(-around // self.stride) * self.stride
 
     def forward(self, pictures: Tensor) -> Tensor:
         """[N, 3, H, W] to [N, 3, H, W]."""
         x = self.enter(pictures).relu()
-        sizes = []
+        passed = []
         for down in self.down:
-            sizes.append(x.shape[2:])
+            passed.append(x)
             x = down(x).relu()
         x = self.blocks(x)
-        for up in self.up:
-            x = up(functional.interpolate(x, size=sizes.pop())).relu()
+        for number, up in enumerate(self.up):
+            seen = passed.pop()
+            x = functional.interpolate(x, size=seen.shape[2:])
+            x = up(torch.cat([x, seen], 1) if self.shortcuts else x).relu()
+            x = self.late_blocks(x) if number == 0 else x
         painted: Tensor = self.leave(x)
         return painted
 

@@ -140,7 +140,7 @@ def draw(network: nn.Module, rows: np.ndarray, scaling: Scaling | None) -> np.nd
         uint8 [N, H, W, C], or float32 [N, 2] in data units.
     """
     device = next(network.parameters()).device
-    size = BLOCK if scaling is None else POINT_BLOCK
+    size = POINT_BLOCK if scaling is not None else BLOCK if rows.ndim == 2 else 1  # repainted ones may be large
     made: list[np.ndarray] = []
     for start in range(0, len(rows), size):
         block = rows[start : start + size]
