@@ -1,5 +1,7 @@
 """A network that learns one style: its lesson, its run, what it paints, its export."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from PIL import Image
 from scipy.linalg import inv, sqrtm
 
 from ganvas import api, presets, stylists
+from ganvas.commands.stylist import StyleTrain
 from ganvas.config import RunConfig, StylistConfig, changed
 from ganvas.data import crops
 from ganvas.data.source import open_source
@@ -54,6 +57,21 @@ def test_learning_lowers_the_loss_on_photographs_it_does_not_train_on(network):
     before, _ = viewer.examine(state)
     after, _ = viewer.examine(advance(config, dataset, state, 60))
     assert after.loss < 0.6 * before.loss
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_who_has_given_no_photographs_is_told_that_more_would_help(own, tmp_path, capsys):
+    for number in range(3):
+        picture = np.random.default_rng(number).integers(0, 255, (40, 50, 3), np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+    asked = QUICK | {"total_images": 8}
+    command = StyleTrain(
+        Path(style_picture()), tmp_path if own else None, tmp_path / "run", set=[f"{k}={v}" for k, v in asked.items()]
+    )
+    assert command() == 0
+    told = capsys.readouterr().out
+    assert ("a hundred, by --photos FOLDER" in told) != own
+    assert f"{tmp_path / 'run'}" in told
 
 
 def test_stopping_and_going_on_gives_the_same_network(run, tmp_path):
